@@ -1,0 +1,36 @@
+# make run: set up, then serve the page.   make test: set up, then lint and test.
+# Needs Python 3.10 to 3.13 and the network, once; uv is used where it is installed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL = $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet)
+
+.PHONY: run test slow bench clean
+
+run: $(VENV)/.ready
+	$(BIN)/python app.py $(ARGS)
+
+test: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest $(ARGS)
+
+slow: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+bench: $(VENV)/.ready-dev
+	for subject in load lift render aggregate edit; do $(BIN)/python -m benchmarks.$$subject || exit 1; done
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: requirements.txt | $(VENV)/bin/python
+	$(INSTALL) -r requirements.txt
+	touch $@
+
+$(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
+	$(INSTALL) -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache

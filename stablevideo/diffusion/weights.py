@@ -1,0 +1,306 @@
+"""Which models can paint, where their weights lie, and how a pipeline is put together from them.
+
+Three forms: diffusers folders in `ckpt/` (the embedded model is one), the original single files
+`control_sd15_canny.pth` and `control_sd15_depth.pth` (base model and ControlNet in one), and the Hub,
+which is asked into `ckpt/` where neither lies there.
+"""
+
+import logging
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderTiny,
+    ControlNetModel,
+    DDIMScheduler,
+    LCMScheduler,
+    StableDiffusionControlNetPipeline,
+    UNet2DConditionModel,
+)
+from diffusers.loaders import single_file_utils as ldm
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from transformers import CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from ..errors import InputError
+from .hints import HintKind
+
+LOGGER = logging.getLogger(__name__)
+
+SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+CONTROLNETS: dict[HintKind, str] = {
+    "canny": "lllyasviel/control_v11p_sd15_canny",
+    "depth": "lllyasviel/control_v11f1p_sd15_depth",
+}
+SINGLE_FILES: dict[HintKind, str] = {"canny": "control_sd15_canny.pth", "depth": "control_sd15_depth.pth"}
+LCM_LORA = "latent-consistency/lcm-lora-sdv1-5"
+TOKENIZER = "openai/clip-vit-large-patch14"
+TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
+# Where a folder model keeps the ControlNet of each hint.
+CONTROLNET_FOLDERS: dict[HintKind, str] = {"canny": "controlnet", "depth": "controlnet_depth"}
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model that can be asked for by name.
+
+    `defaults` are option values that suit it better than the general ones; `form` says where it lies.
+    """
+
+    name: str
+    title: str
+    form: str  # "folder", "single" or "hub"
+    folder: Path | None = None
+    defaults: dict[str, Any] = field(default_factory=dict)
+    fast: bool = False
+
+
+def find_models(ckpt: Path) -> dict[str, ModelSpec]:
+    """Every model that can be asked for: what lies in `ckpt/` first, then what the Hub would give."""
+    found: dict[str, ModelSpec] = {}
+    if (ckpt / "embedded" / "unet").is_dir():
+        title = "embedded: small, built in, a limited vocabulary, no download"
+        small = {"resolution": 256}
+        found["embedded"] = ModelSpec("embedded", title, "folder", ckpt / "embedded", small)
+    for folder in sorted(path.parent for path in ckpt.glob("*/model_index.json")):
+        if folder.name not in ("embedded", _local_name(SD15)):
+            found[folder.name] = ModelSpec(folder.name, f"{folder.name}: in ckpt/", "folder", folder)
+    single = all((ckpt / name).is_file() for name in SINGLE_FILES.values())
+    where = "in ckpt/" if single or _hub_is_local(ckpt) else "4 GB, downloaded on first use"
+    form = "single" if single else "hub"
+    found["sd15"] = ModelSpec("sd15", f"Stable Diffusion 1.5: {where}", form, ckpt)
+    quick = {"steps": 6, "guidance": 1.5}
+    title = f"Stable Diffusion 1.5, fast (LCM, 4 to 8 steps): {where}"
+    found["sd15-fast"] = ModelSpec("sd15-fast", title, form, ckpt, quick, fast=True)
+    return found
+
+
+def default_model(ckpt: Path) -> str:
+    """Stable Diffusion 1.5 where its weights lie in `ckpt/`, else the embedded model."""
+    single = all((ckpt / name).is_file() for name in SINGLE_FILES.values())
+    local = single or _hub_is_local(ckpt)
+    return "embedded" if "embedded" in find_models(ckpt) and not local else "sd15"
+
+
+@dataclass
+class Parts:
+    """The modules a pipeline is made of, and one ControlNet for each kind of hint."""
+
+    unet: UNet2DConditionModel
+    vae: AutoencoderKL | AutoencoderTiny
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+    scheduler: DDIMScheduler
+    controlnets: dict[HintKind, ControlNetModel]
+    safety_checker: StableDiffusionSafetyChecker | None = None
+    feature_extractor: CLIPImageProcessor | None = None
+
+
+def load_parts(spec: ModelSpec, ckpt: Path, dtype: torch.dtype) -> Parts:
+    """Load a model's modules strictly, on the CPU.
+
+    Raises
+    ------
+    InputError
+        Weights are missing and the Hub cannot be reached, or a file does not hold what its name says.
+    """
+    if spec.form == "folder":
+        return _load_folder(spec.folder, dtype)
+    if spec.form == "single":
+        return _load_single_files(ckpt, dtype)
+    base = hub_folder(SD15, ckpt, ("*/*.json", "*/*.txt", "model_index.json", "*/*model.fp16.safetensors"))
+    parts = _load_folder(base, dtype, controlnets={})
+    for kind, name in CONTROLNETS.items():
+        folder = hub_folder(name, ckpt, ("config.json", "diffusion_pytorch_model.fp16.safetensors"))
+        parts.controlnets[kind] = _load(ControlNetModel, folder, dtype)
+    return parts
+
+
+def build_pipeline(
+    spec: ModelSpec, ckpt: Path, parts: Parts, safety_checker: bool = True
+) -> StableDiffusionControlNetPipeline:
+    """One pipeline over the parts, with the first ControlNet in place."""
+    checker = parts.safety_checker if safety_checker else None
+    pipeline = StableDiffusionControlNetPipeline(
+        vae=parts.vae,
+        text_encoder=parts.text_encoder,
+        tokenizer=parts.tokenizer,
+        unet=parts.unet,
+        controlnet=next(iter(parts.controlnets.values())),
+        scheduler=parts.scheduler,
+        safety_checker=checker,
+        feature_extractor=parts.feature_extractor if checker else None,
+        requires_safety_checker=checker is not None,
+    )
+    if spec.fast:
+        lora = hub_folder(LCM_LORA, ckpt, ("*.safetensors", "*.json"))
+        pipeline.load_lora_weights(str(lora), weight_name="pytorch_lora_weights.safetensors")
+        pipeline.fuse_lora()
+        pipeline.scheduler = LCMScheduler.from_config(pipeline.scheduler.config)
+    return pipeline
+
+
+def _load_folder(
+    folder: Path, dtype: torch.dtype, controlnets: dict[HintKind, ControlNetModel] | None = None
+) -> Parts:
+    if controlnets is None:
+        controlnets = {
+            kind: _load(ControlNetModel, folder / name, dtype)
+            for kind, name in CONTROLNET_FOLDERS.items()
+            if (folder / name).is_dir()
+        }
+        if not controlnets:
+            raise InputError(f"{folder} lacks a ControlNet; put one into {folder / 'controlnet'}.")
+    vae_config = AutoencoderKL.load_config(folder / "vae")
+    vae_class = AutoencoderTiny if vae_config["_class_name"] == "AutoencoderTiny" else AutoencoderKL
+    checker = extractor = None
+    if (folder / "safety_checker").is_dir():
+        checker = _load(StableDiffusionSafetyChecker, folder / "safety_checker", dtype)
+        extractor = CLIPImageProcessor.from_pretrained(folder / "feature_extractor")
+    return Parts(
+        _load(UNet2DConditionModel, folder / "unet", dtype),
+        _load(vae_class, folder / "vae", dtype),
+        _load(CLIPTextModel, folder / "text_encoder", dtype),
+        CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
+        DDIMScheduler.from_pretrained(folder / "scheduler", local_files_only=True),
+        controlnets,
+        checker,
+        extractor,
+    )
+
+
+def _load(model_class: Any, folder: Path, dtype: torch.dtype) -> Any:
+    """One diffusers or transformers module from a folder: safetensors only, nothing missing, nothing over."""
+    variant = "fp16" if any(folder.glob("*.fp16.safetensors")) else None
+    try:
+        model, report = model_class.from_pretrained(
+            folder,
+            torch_dtype=dtype,
+            use_safetensors=True,
+            variant=variant,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(f"{folder} holds no usable {model_class.__name__}: {error}") from None
+    # Old text encoders carry position ids, which are a constant and not a weight.
+    missing = list(report["missing_keys"])
+    extra = [key for key in report["unexpected_keys"] if not key.endswith("position_ids")]
+    if missing or extra:
+        raise InputError(f"{folder} does not fit {model_class.__name__}: missing {missing}, unknown {extra}.")
+    return model.eval().requires_grad_(False)
+
+
+def _load_single_files(ckpt: Path, dtype: torch.dtype) -> Parts:
+    """The original `control_sd15_*.pth`; the base model is taken from the canny file, once."""
+    parts: dict[str, Any] = {}
+    controlnets: dict[HintKind, ControlNetModel] = {}
+    for kind, name in SINGLE_FILES.items():
+        weights = read_checkpoint(ckpt / name)
+        if not parts:
+            parts = _base_from_ldm(weights, ckpt / name, dtype)
+        model = ControlNetModel(cross_attention_dim=768)
+        state = ldm.convert_controlnet_checkpoint(weights, dict(model.config))
+        controlnets[kind] = _strict(model, state, ckpt / name, dtype)
+    folder = hub_folder(TOKENIZER, ckpt, TOKENIZER_FILES)
+    tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    return Parts(**parts, tokenizer=tokenizer, controlnets=controlnets)
+
+
+def _base_from_ldm(weights: dict[str, torch.Tensor], path: Path, dtype: torch.dtype) -> dict[str, Any]:
+    """UNet, VAE, text encoder and scheduler of Stable Diffusion 1.5 from the original's names and sizes."""
+    unet = UNet2DConditionModel(cross_attention_dim=768, attention_head_dim=8, sample_size=64)
+    blocks = 4
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * blocks,
+        up_block_types=("UpDecoderBlock2D",) * blocks,
+        block_out_channels=(128, 256, 512, 512),
+        layers_per_block=2,
+        sample_size=512,
+    )
+    clip_config = CLIPTextConfig(
+        hidden_size=768,
+        intermediate_size=3072,
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        projection_dim=768,
+    )
+    text_encoder = CLIPTextModel(clip_config)
+    text_state = ldm.convert_ldm_clip_checkpoint(weights)
+    prefix = "text_model." if any(key.startswith("text_model.") for key in text_encoder.state_dict()) else ""
+    text_state = {
+        prefix + key.removeprefix("text_model."): value
+        for key, value in text_state.items()
+        if not key.endswith("position_ids")
+    }
+    return {
+        "unet": _strict(unet, ldm.convert_ldm_unet_checkpoint(weights, dict(unet.config)), path, dtype),
+        "vae": _strict(vae, ldm.convert_ldm_vae_checkpoint(weights, dict(vae.config)), path, dtype),
+        "text_encoder": _strict(text_encoder, text_state, path, dtype),
+        "scheduler": DDIMScheduler(
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            clip_sample=False,
+            set_alpha_to_one=False,
+            steps_offset=1,
+        ),
+    }
+
+
+def _strict(
+    model: torch.nn.Module, state: dict[str, torch.Tensor], path: Path, dtype: torch.dtype
+) -> torch.nn.Module:
+    try:
+        model.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        detail = " ".join(str(error).split())[:400]
+        raise InputError(f"{path} does not hold a {type(model).__name__} of SD 1.5: {detail}") from None
+    return model.to(dtype).eval().requires_grad_(False)
+
+
+def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
+    """A `.pth` of tensors, mapped from disk rather than read. Refuses a pickle with code in it."""
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError:
+        raise InputError(f"{path} holds more than tensors, so loading it could run code: refused.") from None
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path} is truncated or no checkpoint ({reason}); download it again.") from None
+    return weights.get("state_dict", weights)
+
+
+def hub_folder(repository: str, ckpt: Path, patterns: tuple[str, ...]) -> Path:
+    """A Hub repository's files in `ckpt/`, downloaded with progress and resume where they are not there."""
+    folder = ckpt / _local_name(repository)
+    if (folder / ".complete").is_file() or (ckpt / _local_name(repository) / "config.json").is_file():
+        return folder
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    LOGGER.info("downloading %s into %s", repository, folder)
+    try:
+        snapshot_download(repository, local_dir=folder, allow_patterns=list(patterns))
+    except (OSError, HfHubHTTPError, LocalEntryNotFoundError, RuntimeError) as error:
+        LOGGER.debug("the Hub: %s", error)
+        raise InputError(
+            f"the weights {repository} are not in {folder} and the Hub cannot be reached; "
+            "connect to the network, put the files there, or choose the embedded model."
+        ) from None
+    (folder / ".complete").touch()
+    return folder
+
+
+def _local_name(repository: str) -> str:
+    return repository.split("/")[1]
+
+
+def _hub_is_local(ckpt: Path) -> bool:
+    folders = [ckpt / _local_name(name) for name in (SD15, *CONTROLNETS.values())]
+    return all(
+        (folder / ".complete").is_file() or (folder / "model_index.json").is_file() for folder in folders
+    )

@@ -1,0 +1,127 @@
+"""Warps and mattes as a clip stores them: uv on a coarse lattice, alpha as packed pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from . import coords
+
+# Rows and columns of a region of a rendered frame: top, left, bottom, right, in its own pixels.
+Region = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class LatticeWarp:
+    """uv known on a lattice over each frame, cubic between its nodes.
+
+    Attributes
+    ----------
+    nodes
+        [T, rows, columns, 2], uv in [-1, 1] over the atlas picture, (x, y) order.
+    stride
+        Pixels of the clip's own frame between two nodes.
+    size
+        (height, width) of the clip's own frame. Node (0, 0) lies one stride above and left of pixel (0, 0).
+    """
+
+    nodes: Tensor
+    stride: int
+    size: tuple[int, int]
+
+    @staticmethod
+    def shape(size: tuple[int, int], stride: int) -> tuple[int, int]:
+        """Rows and columns of a lattice that covers a frame and one stride around it."""
+        return tuple(-(-(side - 1) // stride) + 3 for side in size)
+
+    def uv(self, frames: Sequence[int], size: tuple[int, int], region: Region | None = None) -> Tensor:
+        """uv of every pixel of `frames` at `size` (or of a region of it) -> [n, H, W, 2] in [-1, 1]."""
+        top, left, bottom, right = region or (0, 0, *size)
+        nodes = self.nodes[list(frames)]
+        rows = self._weights(0, size[0])[top:bottom]
+        columns = self._weights(1, size[1])[left:right]
+        wide = torch.einsum("nyxc,wx->nywc", nodes, columns)
+        return torch.einsum("hy,nywc->nhwc", rows, wide)
+
+    def _weights(self, axis: int, count: int) -> Tensor:
+        pixels = coords.pixel_centres(count, self.size[axis], self.nodes.device)
+        return coords.cubic_weights(pixels / self.stride + 1, self.nodes.shape[1 + axis])
+
+    def texels_per_pixel(self, atlas_size: tuple[int, int]) -> float:
+        """The median distance in texels between neighbouring pixels of the clip's own frame."""
+        texels = coords.uv_to_texel(self.nodes, atlas_size)
+        across = (texels[:, :, 1:] - texels[:, :, :-1]).norm(dim=-1).flatten()
+        down = (texels[:, 1:] - texels[:, :-1]).norm(dim=-1).flatten()
+        return torch.cat([across, down]).median().item() / self.stride
+
+
+@dataclass(frozen=True)
+class Matte:
+    """Alpha of every frame at the clip's own size, each packed as a grey PNG: kilobytes a frame.
+
+    Attributes
+    ----------
+    packed
+        uint8, all PNGs one behind the other; frame i is `packed[offsets[i]:offsets[i + 1]]`.
+    offsets
+        int64 [T + 1].
+    boxes
+        int64 [T, 4]: the region (top, left, bottom, right) outside which alpha is 0.
+    size
+        (height, width) of the clip's own frame.
+    """
+
+    packed: Tensor
+    offsets: Tensor
+    boxes: Tensor
+    size: tuple[int, int]
+
+    @classmethod
+    def pack(cls, alphas: Sequence[Tensor]) -> "Matte":
+        """Pack alphas, each [H, W] in [0, 1], on the CPU."""
+        pictures, boxes = [], []
+        for alpha in alphas:
+            picture = (alpha * 255).round().to(torch.uint8).numpy()
+            rows, columns = np.flatnonzero(picture.any(1)), np.flatnonzero(picture.any(0))
+            empty = len(rows) == 0
+            boxes.append([0] * 4 if empty else [rows[0], columns[0], rows[-1] + 1, columns[-1] + 1])
+            pictures.append(cv2.imencode(".png", picture)[1].ravel())
+        offsets = np.cumsum([0, *(len(picture) for picture in pictures)])
+        return cls(
+            torch.from_numpy(np.concatenate(pictures)),
+            torch.from_numpy(offsets),
+            torch.tensor(np.array(boxes), dtype=torch.int64),
+            tuple(alphas[0].shape),
+        )
+
+    def alpha(self, frames: Sequence[int], size: tuple[int, int]) -> Tensor:
+        """Alpha of `frames` at `size` -> [n, 1, H, W] in [0, 1], on the CPU."""
+        pictures = []
+        for frame in frames:
+            packed = self.packed[self.offsets[frame] : self.offsets[frame + 1]].numpy()
+            pictures.append(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE))
+        alpha = torch.from_numpy(np.stack(pictures))[:, None].float() / 255
+        if tuple(size) == self.size:
+            return alpha
+        return F.interpolate(alpha, size, mode="bilinear", align_corners=False, antialias=True).clamp(0, 1)
+
+    def region(self, frames: Sequence[int], size: tuple[int, int]) -> Region | None:
+        """The region of a frame at `size` outside which alpha is 0 in all of `frames`; None where it is 0
+        everywhere."""
+        boxes = self.boxes[list(frames)]
+        boxes = boxes[boxes[:, 2] > boxes[:, 0]]
+        if not len(boxes):
+            return None
+        top, left = boxes[:, :2].amin(0).tolist()
+        bottom, right = boxes[:, 2:].amax(0).tolist()
+        (scale_y, scale_x), margin = (size[0] / self.size[0], size[1] / self.size[1]), 2
+        return (
+            max(0, int((top - 1) * scale_y) - margin),
+            max(0, int((left - 1) * scale_x) - margin),
+            min(size[0], int((bottom + 1) * scale_y) + margin),
+            min(size[1], int((right + 1) * scale_x) + margin),
+        )

@@ -1,0 +1,247 @@
+"""A clip as two layers and a matte: render (atlas -> frames) and lift (frame -> atlas)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from . import coords
+from .coords import LayerName
+from .errors import InputError
+from .lattice import LatticeWarp, Matte, Region
+from .raster import invert_mesh
+from .video import Video
+
+# Frames rendered at a time: enough to keep the cores busy, little enough to stay in their cache.
+RENDER_CHUNK = 4
+# An atlas is averaged down before rendering until it has at most about this many texels a pixel,
+# so that detail finer than a pixel does not shimmer as the layer moves.
+TEXELS_PER_PIXEL = 1.5
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One still picture and where each pixel of each frame lies on it.
+
+    Attributes
+    ----------
+    atlas
+        [3, Ha, Wa] in [0, 1]; texels that no frame sees are a smooth continuation, not data.
+    coverage
+        [1, Ha, Wa], 1 where some frame sees the texel, 0 elsewhere.
+    warp
+        Gives uv for the frames and the size asked.
+    """
+
+    name: LayerName
+    atlas: Tensor
+    coverage: Tensor
+    warp: LatticeWarp
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the atlas picture in texels."""
+        return tuple(self.atlas.shape[1:])
+
+    def uv(self, frames: Sequence[int], size: tuple[int, int], region: Region | None = None) -> Tensor:
+        """uv of every pixel -> [n, H, W, 2] in [-1, 1], ready for `grid_sample(align_corners=False)`."""
+        return self.warp.uv(frames, size, region)
+
+    def sample(
+        self, picture: Tensor, frames: Sequence[int], size: tuple[int, int], region: Region | None = None
+    ) -> Tensor:
+        """Look at an atlas-shaped picture [C, Ha, Wa] through the warp -> [n, C, H, W]."""
+        uv = self.uv(frames, size, region)
+        pictures = picture[None].expand(len(uv), -1, -1, -1)
+        return F.grid_sample(pictures, uv, mode="bilinear", padding_mode="border", align_corners=False)
+
+    def at_pixel_scale(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
+        """Average an atlas-shaped picture down to about the detail that frames of `size` can show."""
+        scale = self.warp.texels_per_pixel(self.size) * max(self.warp.size) / max(size)
+        factor = int(scale / TEXELS_PER_PIXEL)
+        if factor <= 1:
+            return picture
+        reduced = [max(1, round(side / factor)) for side in picture.shape[1:]]
+        return F.interpolate(picture[None], reduced, mode="area")[0]
+
+
+@dataclass(frozen=True)
+class LayeredVideo:
+    """The video, its two layers and the matte between them. Frozen: an edit makes new atlases."""
+
+    name: str
+    video: Video
+    foreground: Layer
+    background: Layer
+    matte: Matte
+
+    @property
+    def frame_count(self) -> int:
+        """How many frames the layers describe."""
+        return len(self.matte.offsets) - 1
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the clip's own frame in pixels."""
+        return self.matte.size
+
+    @property
+    def device(self) -> torch.device:
+        """Where the atlases are."""
+        return self.foreground.atlas.device
+
+    def layer(self, name: LayerName) -> Layer:
+        """The layer of that name."""
+        return self.foreground if name == "foreground" else self.background
+
+    def alpha(self, frames: Sequence[int], size: tuple[int, int] | None = None) -> Tensor:
+        """How much of each pixel is foreground -> [n, 1, H, W] in [0, 1]."""
+        return self.matte.alpha(frames, size or self.size).to(self.device)
+
+    def source(self, frames: Sequence[int], size: tuple[int, int] | None = None) -> Tensor:
+        """The source's own frames -> [n, 3, H, W] in [0, 1]."""
+        pictures = self.video.frames(frames).to(self.device).float() / 255
+        return resize(pictures, size or self.size)
+
+    def check_atlas(self, name: LayerName, picture: Tensor) -> Tensor:
+        """The picture itself, if it can stand for the layer's atlas; else InputError."""
+        expected = (3, *self.layer(name).size)
+        if tuple(picture.shape) != expected:
+            got = f"{picture.shape[-1]}x{picture.shape[-2]} with {picture.shape[0]} channels"
+            raise InputError(
+                f"the {name} atlas must be {expected[2]}x{expected[1]} with 3 channels, got {got}; "
+                "save it without cropping or scaling."
+            )
+        return picture.to(self.device)
+
+    @torch.no_grad()
+    def render(
+        self,
+        foreground: Tensor | None = None,
+        background: Tensor | None = None,
+        size: tuple[int, int] | None = None,
+        frames: Sequence[int] | None = None,
+        shading: bool = False,
+    ) -> Iterator[Tensor]:
+        """Map the atlases, edited or the clip's own, back to frames.
+
+        Parameters
+        ----------
+        foreground, background
+            Edited atlases, each as the layer's own in shape and range; None for the layer's own.
+        size
+            (height, width) of the result; the clip's own by default.
+        frames
+            Which frames, in which order; all by default.
+        shading
+            Multiply edited layers by the ratio of source frame to unedited reconstruction, so that
+            shadows and highlights that the atlas does not hold stay.
+
+        Yields
+        ------
+        [n, 3, H, W] in [0, 1], a few frames at a time: memory stays flat as the clip grows.
+        """
+        size = size or self.size
+        edits = {"foreground": foreground, "background": background}
+        pictures, originals = {}, {}
+        for name, edit in edits.items():
+            layer = self.layer(name)
+            picture = layer.atlas if edit is None else self.check_atlas(name, edit)
+            pictures[name] = layer.at_pixel_scale(picture, size)
+            originals[name] = layer.at_pixel_scale(layer.atlas, size) if shading else pictures[name]
+        order = list(range(self.frame_count) if frames is None else frames)
+        for start in range(0, len(order), RENDER_CHUNK):
+            chunk = order[start : start + RENDER_CHUNK]
+            if not shading:
+                yield self._composite(pictures, chunk, size)
+                continue
+            light = self._light(originals, chunk, size)
+            lit = {name: light if edit is not None else None for name, edit in edits.items()}
+            yield self._composite(pictures, chunk, size, lit)
+
+    def _composite(
+        self,
+        pictures: dict[str, Tensor],
+        frames: list[int],
+        size: tuple[int, int],
+        light: dict[str, Tensor | None] | None = None,
+    ) -> Tensor:
+        """alpha * foreground + (1 - alpha) * background; the foreground only where there is any."""
+        light = light or {}
+        result = self.background.sample(pictures["background"], frames, size)
+        if light.get("background") is not None:
+            result = result * light["background"]
+        region = self.matte.region(frames, size)
+        if region is not None:
+            top, left, bottom, right = region
+            window = (..., slice(top, bottom), slice(left, right))
+            front = self.foreground.sample(pictures["foreground"], frames, size, region)
+            if light.get("foreground") is not None:
+                front = front * light["foreground"][window]
+            result[window].lerp_(front, self.alpha(frames, size)[window])
+        return result.clamp_(0, 1)
+
+    def _light(self, originals: dict[str, Tensor], frames: list[int], size: tuple[int, int]) -> Tensor:
+        """Source over reconstruction, in grey and without fine detail -> [n, 1, H, W] in [0.5, 2]."""
+        blur = max(size) // 64 * 2 + 1
+
+        def brightness(pictures: Tensor) -> Tensor:
+            grey = pictures.mean(1, keepdim=True)
+            return F.avg_pool2d(grey, blur, 1, blur // 2, count_include_pad=False) + 0.02
+
+        source = self.source(frames, size)
+        return (brightness(source) / brightness(self._composite(originals, frames, size))).clamp(0.5, 2)
+
+    @torch.no_grad()
+    def lift(
+        self, layer: LayerName, frame: int, picture: Tensor, region: Region | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Put a frame back on the atlas: for every texel the colour the picture has there.
+
+        Parameters
+        ----------
+        layer, frame
+            Which layer's warp, and whose frame the picture is.
+        picture
+            [C, h, w] in any size, of the whole frame or of `region`.
+        region
+            The part of the clip's frame (top, left, bottom, right, in its own pixels) the picture shows.
+
+        Returns
+        -------
+        colours, coverage
+            [C, Ha, Wa] and [1, Ha, Wa] in [0, 1]: how much of the pixel belongs to this layer; 0 where the
+            picture does not reach, and colours mean nothing there.
+        """
+        target = self.layer(layer)
+        region = region or (0, 0, *self.size)
+        vertices = coords.uv_to_texel(target.uv([frame], self.size, region)[0], target.size)
+        limit = torch.tensor(target.size[::-1], device=vertices.device)
+        first = vertices.amin((0, 1)).floor().long().clamp(min=0).minimum(limit - 1)
+        last = vertices.amax((0, 1)).ceil().long().clamp(min=0).minimum(limit - 1) + 1
+        left, top, right, bottom = (*first.tolist(), *last.tolist())
+        positions, covered = invert_mesh(vertices - first, (bottom - top, right - left))
+
+        grid = coords.pixel_to_unit(positions, (region[2] - region[0], region[3] - region[1]))[None]
+        share = self.alpha([frame])[0, :, region[0] : region[2], region[1] : region[3]]
+        if layer == "background":
+            share = 1 - share
+        share = share.expand(1, -1, -1)
+        found = [
+            F.grid_sample(part[None], grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
+            for part in (picture.to(grid.device), share)
+        ]
+        colours = torch.zeros(picture.shape[0], *target.size, device=grid.device)
+        coverage = torch.zeros(1, *target.size, device=grid.device)
+        colours[:, top:bottom, left:right] = found[0]
+        coverage[:, top:bottom, left:right] = found[1] * covered
+        return colours, coverage
+
+
+def resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize [n, C, H, W], averaging where it shrinks; unchanged where the size already fits."""
+    if tuple(pictures.shape[2:]) == tuple(size):
+        return pictures
+    return F.interpolate(pictures, size, mode="bilinear", align_corners=False, antialias=True)

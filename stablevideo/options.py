@@ -1,0 +1,100 @@
+"""Options are frozen dataclasses: widgets, flags and JSON all come from their fields."""
+
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from .errors import InputError
+
+
+def option(
+    default: Any, help: str, low: float | None = None, high: float | None = None, step: float = 1
+) -> Any:
+    """A dataclass field with a one-line help and, for numbers, its range and the step of a slider."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "step": step})
+
+
+@dataclass(frozen=True)
+class DiffusionOptions:
+    """What both edits share; the defaults are the original's."""
+
+    resolution: int = option(512, "short side of what the model paints, in pixels", 256, 768, 64)
+    steps: int = option(20, "denoising steps", 1, 100)
+    guidance: float = option(9.0, "how strictly the picture follows the words", 1.0, 30.0, 0.1)
+    eta: float = option(0.0, "fresh noise a step: 0 is DDIM, 1 is DDPM", 0.0, 1.0, 0.05)
+    hint_scale: float = option(1.0, "how strictly the picture follows the hint", 0.0, 2.0, 0.05)
+    seed: int = option(-1, "the same seed gives the same result; -1 draws one", -1, 2147483647)
+    added_prompt: str = option("best quality, extremely detailed", "words put behind the prompt")
+    negative_prompt: str = option(
+        "longbody, lowres, bad anatomy, bad hands, missing fingers, extra digit, fewer digits, cropped, "
+        "worst quality, low quality",
+        "what the picture should not show",
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class BackgroundOptions(DiffusionOptions):
+    """Editing the background atlas as one picture, under its depth."""
+
+    depth_resolution: int = option(512, "short side at which depth is estimated, in pixels", 128, 1024, 64)
+
+
+@dataclass(frozen=True)
+class ForegroundOptions(DiffusionOptions):
+    """Editing keyframes of the foreground under their canny edges, and merging them into one atlas."""
+
+    negative_prompt: str = option(
+        DiffusionOptions.negative_prompt + ", no background", "what the picture should not show"
+    )
+    keyframes: str = option("auto", "frame numbers such as '0, 20, 40', or auto")
+    strength: float = option(
+        0.8, "how much of the appearance from earlier keyframes is painted anew: 1 is all", 0.0, 1.0, 0.05
+    )
+    canny_low: int = option(100, "an edge weaker than this is dropped", 1, 255)
+    canny_high: int = option(200, "an edge stronger than this starts a line", 1, 255)
+    aggregation: Literal["merge", "network"] = option(
+        "merge", "how keyframes become one atlas: a robust mean, or a network trained on top of it"
+    )
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """Mapping atlases back to frames."""
+
+    width: int = option(0, "width of the result in pixels; 0 keeps the clip's", 0, 4096, 2)
+    height: int = option(0, "height of the result in pixels; 0 keeps the clip's", 0, 4096, 2)
+    shading: bool = option(False, "keep the source's shadows and highlights on what was edited")
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if (self.width == 0) != (self.height == 0):
+            raise InputError(f"give width and height together, got {self.width}x{self.height}.")
+
+    def size(self, clip_size: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of the result for a clip of that size."""
+        return (self.height, self.width) if self.width else clip_size
+
+
+def choices(item: Field) -> tuple[str, ...]:
+    """The values a `Literal` field admits; none for any other field."""
+    return get_args(item.type) if getattr(item.type, "__origin__", None) is Literal else ()
+
+
+def check_options(options: Any) -> None:
+    """Raise InputError for a field outside its range, naming it, its value and what is expected."""
+    for item in fields(options):
+        value, meta = getattr(options, item.name), item.metadata
+        if choices(item) and value not in choices(item):
+            raise InputError(f"{item.name} must be one of {', '.join(choices(item))}; got {value!r}.")
+        if meta["low"] is None:
+            continue
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or (item.type is int and value != int(value))
+        ):
+            raise InputError(f"{item.name} must be a number, got {value!r}.")
+        if not meta["low"] <= value <= meta["high"]:
+            raise InputError(f"{item.name} must lie between {meta['low']} and {meta['high']}, got {value}.")
