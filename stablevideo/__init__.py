@@ -1,0 +1,52 @@
+"""StableVideo: edit a video with words, without flicker.
+
+from stablevideo import edit_foreground, load_clip, load_editor, write_video
+
+clip = load_clip("data/sample")
+edit = edit_foreground(clip, "a picture of an orange suv", load_editor())
+write_video(clip.render(foreground=edit.atlas), "orange.mp4", clip.video.fps)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from .clips import list_clips, load_clip
+from .edit import Edit, edit_background, edit_foreground
+from .errors import InputError
+from .layers import Layer, LayeredVideo
+from .options import BackgroundOptions, ForegroundOptions, RenderOptions
+from .progress import Cancelled
+from .results import save_run
+from .video import Video, read_video, write_video
+
+if TYPE_CHECKING:
+    from .diffusion.editor import Editor, load_editor
+
+__all__ = [
+    "BackgroundOptions",
+    "Cancelled",
+    "Edit",
+    "Editor",
+    "ForegroundOptions",
+    "InputError",
+    "Layer",
+    "LayeredVideo",
+    "RenderOptions",
+    "Video",
+    "edit_background",
+    "edit_foreground",
+    "list_clips",
+    "load_clip",
+    "load_editor",
+    "read_video",
+    "save_run",
+    "write_video",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # diffusers and transformers take seconds to import; loading and rendering do without them.
+    if name in ("Editor", "load_editor"):
+        from .diffusion import editor
+
+        return getattr(editor, name)
+    raise AttributeError(f"module 'stablevideo' has no attribute {name!r}")

@@ -19,10 +19,8 @@ from .coords import LAYER_NAMES, LayerName, Window
 from .errors import InputError
 from .lattice import LatticeWarp, Matte
 from .nla import NLANetworks
+from .progress import Progress, quiet, within
 from .raster import fill_missing
-
-# Called with the fraction done in [0, 1] and what is being done; may raise Cancelled.
-Progress = Callable[[float, str], None]
 
 CALL_POINTS = 2048  # points a network call on one core: its activations stay in the processor's cache
 FRAMES_AT_ONCE = 10
@@ -45,20 +43,16 @@ class BakedLayer:
 
 
 @torch.no_grad()
-def bake(
-    networks: NLANetworks, progress: Progress | None = None
-) -> tuple[Matte, dict[LayerName, BakedLayer]]:
+def bake(networks: NLANetworks, progress: Progress = quiet) -> tuple[Matte, dict[LayerName, BakedLayer]]:
     """Evaluate a clip's networks -> its matte and both layers.
 
     uv lies within 0.25 px of the exact network (in the frame's scale) wherever the layer's share of a pixel
     is at least SEEN_SHARE, alpha within MATTE_TOLERANCE.
     """
-    report = progress or (lambda fraction, text: None)
-    matte = _bake_matte(networks, report)
+    matte = _bake_matte(networks, within(progress, 0, 0.5))
     layers = {}
-    for i, name in enumerate(LAYER_NAMES):
-        report(0.5 + 0.25 * i, f"mapping the {name}")
-        layers[name] = _bake_layer(networks, name, matte, report, 0.5 + 0.25 * i)
+    for name, begin in zip(LAYER_NAMES, (0.5, 0.65), strict=True):
+        layers[name] = _bake_layer(networks, name, matte, within(progress, begin, begin + 0.3))
     return matte, layers
 
 
@@ -66,7 +60,7 @@ def _bake_matte(networks: NLANetworks, report: Progress) -> Matte:
     config = networks.config
     alphas = []
     for frames in torch.arange(config.maximum_number_of_frames).split(FRAMES_AT_ONCE):
-        report(0.5 * frames[0].item() / config.maximum_number_of_frames, "reading the matte")
+        report(frames[0].item() / config.maximum_number_of_frames, "reading the matte")
         field = sample_adaptively(
             lambda frame, xy: networks.alpha_at(video_points(networks, frame, xy))[:, None],
             frames.tolist(),
@@ -81,9 +75,7 @@ def _bake_matte(networks: NLANetworks, report: Progress) -> Matte:
     return Matte.pack(alphas)
 
 
-def _bake_layer(
-    networks: NLANetworks, name: LayerName, matte: Matte, report: Progress, begin: float
-) -> BakedLayer:
+def _bake_layer(networks: NLANetworks, name: LayerName, matte: Matte, report: Progress) -> BakedLayer:
     config = networks.config
     strides = UV_STRIDES[name]
     coarse = LatticeWarp.shape(config.size, strides[0])
@@ -92,7 +84,7 @@ def _bake_layer(
     seen = torch.zeros(resolution, resolution, dtype=torch.bool)
     chunks = []
     for frames in torch.arange(config.maximum_number_of_frames).split(FRAMES_AT_ONCE):
-        report(begin + 0.15 * frames[0].item() / config.maximum_number_of_frames, f"mapping the {name}")
+        report(0.5 * frames[0].item() / config.maximum_number_of_frames, f"mapping the {name}")
         share = _share(matte, name, frames.tolist())
         field = sample_adaptively(
             lambda frame, xy: networks.canvas_at(name, video_points(networks, frame, xy)),
@@ -109,7 +101,7 @@ def _bake_layer(
         canvas = LatticeWarp(nodes, strides[-1], config.size).uv(range(len(nodes)), config.size)
         texels = ((canvas[share[:, 0] > SEEN_SHARE] + 1) * (resolution / 2)).long().clamp(0, resolution - 1)
         seen[texels[:, 1], texels[:, 0]] = True
-    report(begin + 0.15, f"painting the {name} atlas")
+    report(0.5, f"painting the {name} atlas")
     rows, columns = seen.any(1).nonzero()[:, 0], seen.any(0).nonzero()[:, 0]
     if not len(rows):
         raise InputError(f"the {name} covers no pixel of the clip; this checkpoint has no {name} layer.")

@@ -8,12 +8,13 @@ import torch
 import torch.nn.functional as F
 
 from . import cache
-from .bake import BakedLayer, Progress, bake
+from .bake import BakedLayer, bake
 from .coords import LAYER_NAMES, LayerName, Window
 from .errors import InputError
 from .lattice import LatticeWarp, Matte
 from .layers import Layer, LayeredVideo
 from .nla import NLAConfig, load_networks
+from .progress import Progress, quiet
 from .video import Video, read_video
 
 LOGGER = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def load_clip(
     folder: Path | str,
     device: torch.device | str | None = None,
     atlas_resolution: int = ATLAS_RESOLUTION,
-    progress: Progress | None = None,
+    progress: Progress = quiet,
 ) -> LayeredVideo:
     """Load `data/NAME` as two layers and a matte; the second time from a cache.
 
@@ -86,7 +87,7 @@ def _source_video(folder: Path, config: NLAConfig) -> Video:
     return video
 
 
-def _cached_bake(folder: Path, progress: Progress | None) -> tuple[Matte, dict[LayerName, BakedLayer]]:
+def _cached_bake(folder: Path, progress: Progress) -> tuple[Matte, dict[LayerName, BakedLayer]]:
     checkpoint = folder / "checkpoint"
     content = checkpoint.read_bytes() if checkpoint.is_file() else b""
     key = cache.content_key(CACHE_VERSION, (folder / "config.json").read_bytes(), content)

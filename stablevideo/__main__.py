@@ -1,0 +1,194 @@
+"""The command line: `python -m stablevideo edit NAME --foreground TEXT ...`."""
+
+import functools
+import inspect
+import json
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .clips import clip_folder, load_clip
+from .edit import edit_background, edit_foreground
+from .errors import InputError
+from .layers import LayeredVideo
+from .options import BackgroundOptions, ForegroundOptions, RenderOptions, choices
+from .progress import within
+from .results import read_picture, save_run
+
+command = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Edit a video with words, without flicker."
+)
+
+Name = Annotated[str, typer.Argument(help="the clip: a folder in --data")]
+Data = Annotated[Path, typer.Option(help="the folder with the clips")]
+Ckpt = Annotated[Path, typer.Option(help="the folder with the weights")]
+Log = Annotated[Path, typer.Option(help="the folder for results")]
+Device = Annotated[str | None, typer.Option(help="cuda, mps or cpu; the best there is by default")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output, last")]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="also copy the video here")]
+
+
+@command.callback()
+def _commands() -> None:
+    """Edit a video with words, without flicker."""
+
+
+def with_flags(*option_classes: type) -> Callable[[Callable], Callable]:
+    """Give a command one flag for each field of the options dataclasses, in its argument `given`.
+
+    Flags left out are left out of `given` too, so that a model's own defaults can hold.
+    """
+    items = {item.name: item for options in option_classes for item in fields(options)}
+
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def run(**arguments: Any) -> None:
+            given = {name: arguments.pop(name) for name in items}
+            function(given={k: v for k, v in given.items() if v is not None}, **arguments)
+
+        signature = inspect.signature(function)
+        parameters = [p for p in signature.parameters.values() if p.name != "given"]
+        for name, item in items.items():
+            kind = str if choices(item) else item.type
+            meta = item.metadata
+            limits = f" ({meta['low']:g} to {meta['high']:g})" if meta["low"] is not None else ""
+            text = f"{meta['help']}{limits}; default: {item.default}"
+            note = Annotated[kind | None, typer.Option(help=text)]
+            parameters.append(
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=note)
+            )
+        run.__signature__ = signature.replace(parameters=parameters)
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        return run
+
+    return decorate
+
+
+@command.command()
+@with_flags(ForegroundOptions, BackgroundOptions, RenderOptions)
+def edit(
+    name: Name,
+    *,
+    foreground: Annotated[str | None, typer.Option(help="what the foreground should be")] = None,
+    background: Annotated[str | None, typer.Option(help="what the background should be")] = None,
+    model: Annotated[str | None, typer.Option(help="which model paints; see the README")] = None,
+    offload: Annotated[bool, typer.Option("--offload", help="save GPU memory, a little slower")] = False,
+    safety_checker: Annotated[bool, typer.Option(help="hold back flagged pictures")] = True,
+    output: Output = None,
+    data: Data = Path("data"),
+    ckpt: Ckpt = Path("ckpt"),
+    log: Log = Path("log"),
+    device: Device = None,
+    as_json: Json = False,
+    given: dict[str, Any],
+) -> None:
+    """Edit a clip's foreground, background or both with words, and render it."""
+    from .diffusion.editor import load_editor
+
+    if not foreground and not background:
+        raise InputError("nothing to do; write --foreground TEXT, --background TEXT or both.")
+    render_options = RenderOptions(**_picked(RenderOptions, given))
+    clip = load_clip(clip_folder(data, name), device, progress=within(_show, 0, 0.2, "loading the clip: "))
+    editor = load_editor(model, ckpt, device, offload, safety_checker)
+    defaults = editor.spec.defaults
+    edits = {}
+    if background:
+        options = BackgroundOptions(**{**defaults, **_picked(BackgroundOptions, given)})
+        part = within(_show, 0.2, 0.45, "background: ")
+        edits["background"] = edit_background(clip, background, editor, options, part)
+    if foreground:
+        options = ForegroundOptions(**{**defaults, **_picked(ForegroundOptions, given)})
+        part = within(_show, 0.45, 0.85, "foreground: ")
+        edits["foreground"] = edit_foreground(clip, foreground, editor, options, part)
+    folder = save_run(
+        clip,
+        log,
+        {"edits": [edit.settings for edit in edits.values()]},
+        **{layer: edit.atlas for layer, edit in edits.items()},
+        keyframes=edits["foreground"].keyframes if foreground else (),
+        options=render_options,
+        progress=within(_show, 0.85, 1, "rendering "),
+    )
+    _finish(folder, clip, output, as_json, {layer: edit.settings for layer, edit in edits.items()})
+
+
+@command.command()
+@with_flags(RenderOptions)
+def render(
+    name: Name,
+    *,
+    foreground_atlas: Annotated[Path | None, typer.Option(help="an edited foreground atlas")] = None,
+    background_atlas: Annotated[Path | None, typer.Option(help="an edited background atlas")] = None,
+    size: Annotated[str | None, typer.Option(help="WxH of the result; the clip's by default")] = None,
+    output: Output = None,
+    data: Data = Path("data"),
+    log: Log = Path("log"),
+    device: Device = None,
+    as_json: Json = False,
+    given: dict[str, Any],
+) -> None:
+    """Map atlases, edited by hand or the clip's own, back to a video."""
+    if size:
+        width, _, height = size.lower().partition("x")
+        if not (width.isdigit() and height.isdigit()):
+            raise InputError(f"--size must look like 768x432, got {size!r}.")
+        given.update(width=int(width), height=int(height))
+    options = RenderOptions(**given)
+    clip = load_clip(clip_folder(data, name), device, progress=within(_show, 0, 0.5, "loading the clip: "))
+    atlases = {"foreground": foreground_atlas, "background": background_atlas}
+    pictures = {layer: clip.check_atlas(layer, read_picture(path)) for layer, path in atlases.items() if path}
+    folder = save_run(
+        clip, log, {}, **pictures, options=options, progress=within(_show, 0.5, 1, "rendering ")
+    )
+    _finish(folder, clip, output, as_json, {})
+
+
+def _picked(options_class: type, given: dict[str, Any]) -> dict[str, Any]:
+    names = {item.name for item in fields(options_class)}
+    return {name: value for name, value in given.items() if name in names}
+
+
+def _finish(folder: Path, clip: LayeredVideo, output: Path | None, as_json: bool, facts: dict) -> None:
+    video = folder / "video.mp4"
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        partial = output.with_name(output.name + ".partial")
+        try:
+            partial.write_bytes(video.read_bytes())
+            partial.replace(output)
+        finally:
+            partial.unlink(missing_ok=True)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    if as_json:
+        print(json.dumps({"video": str(output or video), "folder": str(folder), "clip": clip.name, **facts}))
+    else:
+        print(output or video)
+
+
+def _show(fraction: float, text: str) -> None:
+    """Progress on one line of a terminal; nothing where standard error is a file."""
+    if sys.stderr.isatty():
+        print(f"\r{fraction:4.0%}  {text:<60.60}", end="", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Run a command; a wrong input is one sentence on standard error and exit code 2."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        command()
+    except (InputError, FileNotFoundError) as error:
+        print(f"stablevideo: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        print(f"stablevideo: the result cannot be written: {error.strerror or error}.", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

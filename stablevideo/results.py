@@ -1,0 +1,115 @@
+"""One folder a run: the video, the atlases, the keyframes and the settings, whole or not at all."""
+
+import json
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from .aggregate import Keyframe
+from .bake import to_uint8
+from .errors import InputError
+from .layers import LayeredVideo
+from .options import RenderOptions
+from .progress import Progress, quiet
+from .video import write_video
+
+MAX_PICTURE_PX = 8192
+
+
+def save_run(
+    clip: LayeredVideo,
+    log: Path,
+    settings: dict,
+    foreground: Tensor | None = None,
+    background: Tensor | None = None,
+    keyframes: Sequence[Keyframe] = (),
+    options: RenderOptions | None = None,
+    progress: Progress = quiet,
+) -> Path:
+    """Render a clip with edited atlases into a new folder of `log`, with all that is needed to run it again.
+
+    Parameters
+    ----------
+    foreground, background
+        Edited atlases [3, Ha, Wa] in [0, 1]; None for the clip's own.
+
+    Returns
+    -------
+    The folder `YYYYmmdd-HHMMSS-xxxx`. It appears only when it is whole: after an error (a full disk) or a
+    cancel nothing is left.
+    """
+    options = options or RenderOptions()
+    size = options.size(clip.size)
+    with new_folder(log) as folder:
+        edited = {"foreground": foreground, "background": background}
+        for name, atlas in edited.items():
+            if atlas is not None:
+                write_picture(folder / f"{name}.png", atlas)
+        for keyframe in keyframes:
+            (folder / "keyframes").mkdir(exist_ok=True)
+            for part in ("before", "hint", "after"):
+                name = f"{keyframe.frame:05d}-{part}.png"
+                write_picture(folder / "keyframes" / name, getattr(keyframe, part))
+        record = {"clip": clip.name, "size": [size[1], size[0]], "render": vars(options), **settings}
+        (folder / "settings.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+        frames = clip.render(foreground, background, size, shading=options.shading)
+        write_video(
+            _counted(frames, clip.frame_count, progress),
+            folder / "video.mp4",
+            clip.video.fps,
+            audio=clip.video.path if clip.video.has_audio else None,
+        )
+    return folder.with_name(folder.name.removesuffix(".partial"))
+
+
+def _counted(chunks: Iterator[Tensor], total: int, progress: Progress) -> Iterator[Tensor]:
+    done = 0
+    for chunk in chunks:
+        yield chunk
+        done += len(chunk)
+        progress(done / total, f"frame {done} of {total}")
+
+
+@contextmanager
+def new_folder(log: Path) -> Iterator[Path]:
+    """A folder to fill under a temporary name: renamed when all went well, removed when not."""
+    log.mkdir(parents=True, exist_ok=True)
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    folder = log / f"{name}.partial"
+    folder.mkdir()
+    try:
+        yield folder
+        folder.rename(log / name)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def write_picture(path: Path, picture: Tensor) -> None:
+    """Write [3, h, w] in [0, 1] as PNG. Raises OSError where the disk is full."""
+    encoded = cv2.imencode(".png", to_uint8(picture.cpu()).permute(1, 2, 0).numpy()[..., ::-1])[1]
+    path.write_bytes(encoded.tobytes())
+
+
+def read_picture(path: Path) -> Tensor:
+    """Read a picture from outside -> [3, h, w] in [0, 1]. Raises InputError for what is none."""
+    if not path.is_file():
+        raise InputError(f"there is no picture {path}.")
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    try:
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise InputError(f"{path.name} is no picture that can be read; give a PNG or JPEG.")
+    if max(pixels.shape[:2]) > MAX_PICTURE_PX:
+        raise InputError(f"{path.name} is larger than {MAX_PICTURE_PX} pixels a side; scale it down.")
+    return torch.from_numpy(pixels[..., ::-1].copy()).permute(2, 0, 1).float() / 255
