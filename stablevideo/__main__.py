@@ -20,9 +20,7 @@ from .options import BackgroundOptions, ForegroundOptions, RenderOptions, choice
 from .progress import within
 from .results import read_picture, save_run
 
-command = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Edit a video with words, without flicker."
-)
+command = typer.Typer(add_completion=False, no_args_is_help=True, help="Edit a video with words, without flicker.")
 
 Name = Annotated[str, typer.Argument(help="the clip: a folder in --data")]
 Data = Annotated[Path, typer.Option(help="the folder with the clips")]
@@ -59,9 +57,7 @@ def with_flags(*option_classes: type) -> Callable[[Callable], Callable]:
             limits = f" ({meta['low']:g} to {meta['high']:g})" if meta["low"] is not None else ""
             text = f"{meta['help']}{limits}; default: {item.default}"
             note = Annotated[kind | None, typer.Option(help=text)]
-            parameters.append(
-                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=note)
-            )
+            parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=note))
         run.__signature__ = signature.replace(parameters=parameters)
         run.__annotations__ = {p.name: p.annotation for p in parameters}
         return run
@@ -142,9 +138,7 @@ def render(
     clip = load_clip(clip_folder(data, name), device, progress=within(_show, 0, 0.5, "loading the clip: "))
     atlases = {"foreground": foreground_atlas, "background": background_atlas}
     pictures = {layer: clip.check_atlas(layer, read_picture(path)) for layer, path in atlases.items() if path}
-    folder = save_run(
-        clip, log, {}, **pictures, options=options, progress=within(_show, 0.5, 1, "rendering ")
-    )
+    folder = save_run(clip, log, {}, **pictures, options=options, progress=within(_show, 0.5, 1, "rendering "))
     _finish(folder, clip, output, as_json, {})
 
 

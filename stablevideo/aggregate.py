@@ -180,9 +180,7 @@ def _train(
         return network(atlas, weight) - atlas
 
 
-def reconstruction_error(
-    layer: Layer, size: tuple[int, int], atlas: Tensor, keyframes: Sequence[Keyframe]
-) -> float:
+def reconstruction_error(layer: Layer, size: tuple[int, int], atlas: Tensor, keyframes: Sequence[Keyframe]) -> float:
     """Mean absolute difference between the edited keyframes and the atlas seen in their frames, in [0, 1]."""
     errors = []
     for keyframe in keyframes:
@@ -196,9 +194,7 @@ def _at_clip_size(keyframe: Keyframe) -> tuple[Tensor, Tensor]:
     """A keyframe's edit and alpha at the clip's own resolution."""
     top, left, bottom, right = keyframe.region
     pair = torch.cat([keyframe.after, keyframe.alpha])[None]
-    small = F.interpolate(
-        pair, (bottom - top, right - left), mode="bilinear", align_corners=False, antialias=True
-    )
+    small = F.interpolate(pair, (bottom - top, right - left), mode="bilinear", align_corners=False, antialias=True)
     return small[0, :3], small[0, 3:]
 
 
@@ -213,9 +209,7 @@ def _target(
     uv = layer.uv([keyframe.frame], size, keyframe.region)
     extent = torch.tensor([atlas_shape[2], atlas_shape[1]], device=uv.device)
     first = torch.tensor([window[2].start, window[1].start], device=uv.device)
-    inner = torch.tensor(
-        [window[2].stop - window[2].start, window[1].stop - window[1].start], device=uv.device
-    )
+    inner = torch.tensor([window[2].stop - window[2].start, window[1].stop - window[1].start], device=uv.device)
     uv = ((uv + 1) * extent / 2 - first) * 2 / inner - 1
     after, alpha = _at_clip_size(keyframe)
     return uv, after[None], alpha[None]

@@ -108,9 +108,7 @@ def _bake_layer(networks: NLANetworks, name: LayerName, matte: Matte, report: Pr
     window = Window.around_texels(columns[0], rows[0], columns[-1], rows[-1], resolution)
     coverage = window.crop(F.max_pool2d(seen[None].float(), 5, 1, 2)) > 0
     picture = _sample_atlas(networks, name, window, coverage)
-    return BakedLayer(
-        torch.cat(chunks), strides[-1], to_uint8(picture), coverage.to(torch.uint8) * 255, window
-    )
+    return BakedLayer(torch.cat(chunks), strides[-1], to_uint8(picture), coverage.to(torch.uint8) * 255, window)
 
 
 def _share(matte: Matte, name: LayerName, frames: list[int]) -> Tensor:

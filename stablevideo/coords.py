@@ -90,9 +90,7 @@ class Window:
     resolution: int
 
     @classmethod
-    def around_texels(
-        cls, left: int, top: int, right: int, bottom: int, resolution: int, margin: int = 4
-    ) -> "Window":
+    def around_texels(cls, left: int, top: int, right: int, bottom: int, resolution: int, margin: int = 4) -> "Window":
         """The window from one texel to another, both inside, and a margin; never beyond the canvas."""
         left, top = max(0, int(left) - margin), max(0, int(top) - margin)
         right, bottom = min(resolution, int(right) + 1 + margin), min(resolution, int(bottom) + 1 + margin)

@@ -51,6 +51,12 @@ class Edit:
     keyframes: tuple[Keyframe, ...]
     settings: dict
 
+    def without_lifts(self) -> "Edit":
+        """The same without the keyframes' lifts, which are as large as the atlas and no longer needed."""
+        nothing = torch.empty(0)
+        light = [replace(keyframe, colours=nothing, coverage=nothing) for keyframe in self.keyframes]
+        return replace(self, keyframes=tuple(light))
+
 
 def edit_background(
     clip: LayeredVideo,
@@ -106,9 +112,7 @@ def edit_foreground(
     share = 0.9 / len(frames)
     for i, frame in enumerate(frames):
         step = within(progress, share * i, share * (i + 1), f"keyframe {i + 1} of {len(frames)}, ")
-        done.append(
-            _edit_keyframe(clip, frame, prompt, editor, options, kind, make_hint, generator, done, step)
-        )
+        done.append(_edit_keyframe(clip, frame, prompt, editor, options, kind, make_hint, generator, done, step))
     progress(0.9, "merging the keyframes")
     layer = clip.foreground
     atlas, changed = merge(layer.atlas, [k.colours for k in done], [k.coverage for k in done])

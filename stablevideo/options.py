@@ -6,9 +6,7 @@ from typing import Any, Literal, get_args
 from .errors import InputError
 
 
-def option(
-    default: Any, help: str, low: float | None = None, high: float | None = None, step: float = 1
-) -> Any:
+def option(default: Any, help: str, low: float | None = None, high: float | None = None, step: float = 1) -> Any:
     """A dataclass field with a one-line help and, for numbers, its range and the step of a slider."""
     return field(default=default, metadata={"help": help, "low": low, "high": high, "step": step})
 
@@ -90,11 +88,7 @@ def check_options(options: Any) -> None:
             raise InputError(f"{item.name} must be one of {', '.join(choices(item))}; got {value!r}.")
         if meta["low"] is None:
             continue
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, (int, float))
-            or (item.type is int and value != int(value))
-        ):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or (item.type is int and value != int(value)):
             raise InputError(f"{item.name} must be a number, got {value!r}.")
         if not meta["low"] <= value <= meta["high"]:
             raise InputError(f"{item.name} must lie between {meta['low']} and {meta['high']}, got {value}.")

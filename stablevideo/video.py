@@ -41,10 +41,7 @@ _USUAL_RATES += [Fraction(60000, 1001), Fraction(60)]
 _FORWARD = 16  # frames: up to here decoding on is cheaper than seeking
 # Chroma interpolated and rounding exact: the default shortcut is off by several levels at colour edges.
 _FINE = int(
-    Interpolation.BILINEAR
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.FULL_CHR_H_INP
-    | Interpolation.ACCURATE_RND
+    Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND
 )
 
 
@@ -94,9 +91,7 @@ class Video:
     def _decode(self, reader: _FileReader | _FolderReader, indices: Sequence[int]) -> Tensor:
         for index in indices:
             if not 0 <= index < self.frame_count:
-                raise IndexError(
-                    f"frame {index} asked of {self.path}, which has frames 0 to {self.frame_count - 1}"
-                )
+                raise IndexError(f"frame {index} asked of {self.path}, which has frames 0 to {self.frame_count - 1}")
         result = torch.empty(len(indices), 3, self.height, self.width, dtype=torch.uint8)
         with reader.lock:
             for place, index in sorted(enumerate(indices), key=lambda pair: pair[1]):
@@ -127,9 +122,7 @@ def read_video(path: Path | str, fps: Fraction | float | None = None, limit: int
 
 
 def _read_folder(path: Path, fps: Fraction, limit: int | None) -> Video:
-    pictures = [
-        p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith(".")
-    ]
+    pictures = [p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith(".")]
     pictures.sort(key=lambda p: [(len(s), s) if s.isdigit() else (0, s) for s in re.split(r"(\d+)", p.name)])
     pictures = pictures[:limit]
     if not pictures:
@@ -179,8 +172,7 @@ def _open(path: Path, formats: str) -> Any:
         return av.open(f"file:{path.resolve()}", options=options)
     except (av.FFmpegError, UnicodeDecodeError) as error:
         raise VideoError(
-            f"{path} is not a video that can be read: expected a whole {VIDEO_KINDS} file; "
-            "convert it, or copy it again"
+            f"{path} is not a video that can be read: expected a whole {VIDEO_KINDS} file; convert it, or copy it again"
         ) from error
 
 
@@ -292,9 +284,7 @@ class _FolderReader:
     def read(self, index: int) -> np.ndarray:
         picture = _read_picture(self.pictures[index])
         if picture.shape[:2] != self.size:
-            raise VideoError(
-                f"{self.pictures[index]} lies on its side compared with {self.pictures[0]}; turn it"
-            )
+            raise VideoError(f"{self.pictures[index]} lies on its side compared with {self.pictures[0]}; turn it")
         return picture
 
 
@@ -466,9 +456,7 @@ def _even_pictures(frames: Iterable[Tensor]) -> Iterator[np.ndarray]:
             raise VideoError(f"frames must be [n, 3, H, W], got {list(chunk.shape)}")
         size = size or chunk.shape[2:]
         if chunk.shape[2:] != size or not 1 <= min(size) <= max(size) <= MAX_SIDE_PX:
-            raise VideoError(
-                f"frames must have one size up to {MAX_SIDE_PX} px, got {list(size)}, {list(chunk.shape)}"
-            )
+            raise VideoError(f"frames must have one size up to {MAX_SIDE_PX} px, got {list(size)}, {list(chunk.shape)}")
         if chunk.dtype != torch.uint8:
             if not chunk.is_floating_point():
                 raise VideoError(f"frames must be uint8 or floats in [0, 1], got {chunk.dtype}")
@@ -493,9 +481,7 @@ def _encode(
         stream = output.add_stream("libx264", rate=fps, options={"crf": str(crf)})
         stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
         context = stream.codec_context
-        context.color_primaries = context.color_trc = context.colorspace = context.color_range = (
-            1  # BT.709, limited
-        )
+        context.color_primaries = context.color_trc = context.colorspace = context.color_range = 1  # BT.709, limited
         sound = _sound(source, output, audio) if source and source.streams.audio else iter(())
         waiting = next(sound, None)
         output.start_encoding()  # the file is made now, so a folder that cannot be written to shows at once

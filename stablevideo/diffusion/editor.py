@@ -163,9 +163,7 @@ class _StepCallback:
     mask: Tensor | None = None
     first: int = 0
 
-    def __call__(
-        self, pipeline: Any, index: int, timestep: Any, tensors: dict[str, Tensor]
-    ) -> dict[str, Tensor]:
+    def __call__(self, pipeline: Any, index: int, timestep: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         self.report((index + 1) / self.steps, f"step {index + 1} of {self.steps}")
         following = pipeline.scheduler.timesteps[index + 1 :]
         if self.clean is not None and index < self.first and len(following):

@@ -143,9 +143,7 @@ def build_pipeline(
     return pipeline
 
 
-def _load_folder(
-    folder: Path, dtype: torch.dtype, controlnets: dict[HintKind, ControlNetModel] | None = None
-) -> Parts:
+def _load_folder(folder: Path, dtype: torch.dtype, controlnets: dict[HintKind, ControlNetModel] | None = None) -> Parts:
     if controlnets is None:
         controlnets = {
             kind: _load(ControlNetModel, folder / name, dtype)
@@ -251,9 +249,7 @@ def _base_from_ldm(weights: dict[str, torch.Tensor], path: Path, dtype: torch.dt
     }
 
 
-def _strict(
-    model: torch.nn.Module, state: dict[str, torch.Tensor], path: Path, dtype: torch.dtype
-) -> torch.nn.Module:
+def _strict(model: torch.nn.Module, state: dict[str, torch.Tensor], path: Path, dtype: torch.dtype) -> torch.nn.Module:
     try:
         model.load_state_dict(state, strict=True)
     except RuntimeError as error:
@@ -301,6 +297,4 @@ def _local_name(repository: str) -> str:
 
 def _hub_is_local(ckpt: Path) -> bool:
     folders = [ckpt / _local_name(name) for name in (SD15, *CONTROLNETS.values())]
-    return all(
-        (folder / ".complete").is_file() or (folder / "model_index.json").is_file() for folder in folders
-    )
+    return all((folder / ".complete").is_file() or (folder / "model_index.json").is_file() for folder in folders)

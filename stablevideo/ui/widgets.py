@@ -1,0 +1,78 @@
+"""Options dataclasses -> widgets, and a handler's inputs -> options."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import Field, fields
+from typing import Any
+
+import gradio as gr
+
+from ..options import choices
+
+
+def option_widgets(
+    options: type, only: tuple[str, ...] | None = None, without: tuple[str, ...] = ()
+) -> dict[str, gr.components.Component]:
+    """One widget for each field of an options dataclass, with its default, range and help."""
+    names = [item.name for item in fields(options)] if only is None else only
+    items = {item.name: item for item in fields(options)}
+    return {name: _widget(items[name]) for name in names if name not in without}
+
+
+def _widget(item: Field) -> gr.components.Component:
+    label = item.name.replace("_", " ")
+    meta = item.metadata
+    if choices(item):
+        return gr.Radio(list(choices(item)), value=item.default, label=label, info=meta["help"])
+    if item.type is bool:
+        return gr.Checkbox(item.default, label=label, info=meta["help"])
+    if item.type is str:
+        return gr.Textbox(item.default, label=label, info=meta["help"], lines=1)
+    if meta["high"] > 10000:
+        precision = 0 if item.type is int else None
+        return gr.Number(item.default, label=label, info=meta["help"], precision=precision)
+    return gr.Slider(meta["low"], meta["high"], item.default, step=meta["step"], label=label, info=meta["help"])
+
+
+def with_options(options: type, widgets: dict[str, Any]) -> Callable[[Callable], Callable]:
+    """Let a handler take one options object in place of the widgets' values, which come after its own inputs.
+
+    The handler keeps a signature with every field's name, so that the page's API names its parameters.
+    """
+    names = list(widgets)
+
+    def decorate(handler: Callable) -> Callable:
+        signature = inspect.signature(handler)
+        own = [p for p in signature.parameters.values() if p.name != "options"]
+        inputs = [p for p in own if p.default is inspect.Parameter.empty and not _is_special(p)]
+        special = [p for p in own if p not in inputs]
+
+        @functools.wraps(handler)
+        def run(*values: Any) -> Any:
+            given = dict(zip([p.name for p in inputs], values, strict=False))
+            rest = values[len(inputs) :]
+            chosen = options(**{name: _cast(options, name, v) for name, v in zip(names, rest, strict=False)})
+            extra = dict(zip([p.name for p in special], rest[len(names) :], strict=False))
+            return handler(**given, **extra, options=chosen)
+
+        # Request and progress come last: Gradio fills them in by position.
+        fields_ = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+        run.__signature__ = signature.replace(parameters=[*inputs, *fields_, *special])
+        return run
+
+    return decorate
+
+
+def _is_special(parameter: inspect.Parameter) -> bool:
+    return parameter.annotation is gr.Request
+
+
+def _cast(options: type, name: str, value: Any) -> Any:
+    """Sliders send whole numbers as floats; give an int field its int."""
+    kind = next(item.type for item in fields(options) if item.name == name)
+    if kind is int and isinstance(value, float) and value == int(value):
+        return int(value)
+    if kind is float and isinstance(value, int):
+        return float(value)
+    return value

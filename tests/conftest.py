@@ -1,0 +1,62 @@
+"""Shared places and clips. Real clips are used where they lie beside the project, and skipped where not."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+REAL = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Tests bake into a cache of their own: nothing stale is ever read."""
+    os.environ["STABLEVIDEO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def data():
+    return ROOT / "data"
+
+
+@pytest.fixture(scope="session")
+def ckpt():
+    return ROOT / "ckpt"
+
+
+@pytest.fixture(scope="session")
+def sample(data):
+    from stablevideo import load_clip
+
+    return load_clip(data / "sample")
+
+
+@pytest.fixture(scope="session")
+def bear_folder():
+    if not (REAL / "bear" / "checkpoint").is_file():
+        pytest.skip(f"no real clip in {REAL}")
+    return REAL / "bear"
+
+
+@pytest.fixture(scope="session")
+def bear(bear_folder):
+    from stablevideo import load_clip
+
+    return load_clip(bear_folder)
+
+
+@pytest.fixture(scope="session")
+def editor(ckpt):
+    from stablevideo import load_editor
+
+    return load_editor("embedded", ckpt, "cpu")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no Chromium on this machine: install Debian's package `chromium`")
+    return found
