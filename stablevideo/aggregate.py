@@ -162,6 +162,9 @@ def _train(
     progress: Progress,
 ) -> Tensor:
     """Fit the network to the keyframes -> its correction of the atlas [1, 3, h, w]."""
+    # Copies, since a tensor made in inference mode cannot take part in training.
+    atlas, weight = atlas.clone(), weight.clone()
+    targets = [tuple(tensor.clone() for tensor in target) for target in targets]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = AggregationNet().to(atlas.device)

@@ -49,9 +49,7 @@ def tone(container, codec, seconds, rate=48000):
     return stream, [f for piece in (frame, None) for f in resampler.resample(piece)]
 
 
-def encode(
-    path, frames, codec="libx264", fps=NTSC, pix_fmt="yuv420p", times=None, turn=0, sound=None, **options
-):
+def encode(path, frames, codec="libx264", fps=NTSC, pix_fmt="yuv420p", times=None, turn=0, sound=None, **options):
     """Build a file with av alone. `times`: seconds of each frame, for a variable rate."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps, options=options)
@@ -139,9 +137,7 @@ def test_index_outside_the_clip(tmp_path):
             clip.frames([0, index])
 
 
-@pytest.mark.parametrize(
-    "fps", [NTSC, Fraction(24000, 1001), Fraction(25), Fraction(2997, 100), Fraction(25, 2)]
-)
+@pytest.mark.parametrize("fps", [NTSC, Fraction(24000, 1001), Fraction(25), Fraction(2997, 100), Fraction(25, 2)])
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 def test_rate_is_kept(tmp_path, fps, name):
     clip = read_video(encode(tmp_path / name, pictures(60), fps=fps, preset="ultrafast"))
@@ -459,9 +455,7 @@ def test_interruption_leaves_what_was_there(tmp_path, error):
 
 def test_full_disk(tmp_path):
     resource = pytest.importorskip("resource")
-    noise = torch.randint(
-        0, 255, (40, 3, 96, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-    )
+    noise = torch.randint(0, 255, (40, 3, 96, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
