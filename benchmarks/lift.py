@@ -18,7 +18,7 @@ def main():
         for what, region in (("keyframe crop", keyframe_region(clip, frame)), ("whole frame", (0, 0, *clip.size))):
             top, left, bottom, right = region
             picture = clip.source([frame])[0, :, top:bottom, left:right]
-            ours, (colours, coverage) = timed(lambda r=region, p=picture: clip.lift("foreground", frame, p, r))
+            ours, (colours, coverage) = timed(clip.lift, "foreground", frame, picture, region)
             layer = clip.foreground
             points = coords.uv_to_texel(layer.uv([frame], clip.size, region)[0], layer.size).view(-1, 2).numpy()
             (low_x, low_y), (high_x, high_y) = points.min(0).astype(int), points.max(0).astype(int) + 1
@@ -26,7 +26,7 @@ def main():
             y, x = np.mgrid[low_y : min(high_y, layer.size[0]), low_x : min(high_x, layer.size[1])]
             values = picture.flatten(1).T.numpy()
             # Kinder than the original: only the texels in reach, and one triangulation for all channels.
-            theirs, reference = timed(lambda p=points, v=values, at=(x, y): griddata(p, v, at, "linear"), 1)
+            theirs, reference = timed(griddata, points, values, (x, y), "linear", repeats=1)
             window = (slice(low_y, low_y + y.shape[0]), slice(low_x, low_x + y.shape[1]))
             both = torch.from_numpy(~np.isnan(reference[..., 0])) & (coverage[0][window] > 0)
             difference = colours[:, window[0], window[1]].permute(1, 2, 0)[both] - torch.from_numpy(reference)[both]

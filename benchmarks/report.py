@@ -44,13 +44,13 @@ def report(subject, rows):
     (RESULTS / f"{subject}.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
-def timed(function, repeats=3):
+def timed(function, *arguments, repeats=3):
     """The median time of a call in seconds, after one call to warm up, and the last result."""
-    function()
+    function(*arguments)
     times = []
     for _ in range(repeats):
         begin = time.perf_counter()
-        result = function()
+        result = function(*arguments)
         times.append(time.perf_counter() - begin)
     return sorted(times)[len(times) // 2], result
 

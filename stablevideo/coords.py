@@ -43,10 +43,25 @@ def cubic_weights(positions: Tensor, count: int) -> Tensor:
     return weights
 
 
-def pixel_centres(count: int, source_count: int, device: torch.device | None = None) -> Tensor:
-    """Where the centres of `count` resized pixels lie among `source_count` pixels of the clip -> [count]."""
-    index = torch.arange(count, device=device, dtype=torch.float32)
+def pixel_centres(first: int, last: int, count: int, source_count: int, device: torch.device | None = None) -> Tensor:
+    """Where the centres of the pixels `first` to `last` (not included) lie, in pixels of the clip's own frame.
+
+    They are pixels of a frame resized from `source_count` to `count`; they may lie outside it.
+    """
+    index = torch.arange(first, last, device=device, dtype=torch.float32)
     return (index + 0.5) * (source_count / count) - 0.5
+
+
+def pixel_mesh(shape: tuple[int, int], step: int, first: int, device: torch.device | None = None) -> Tensor:
+    """A mesh [rows, columns, 2] of pixels `step` apart, from the pixel (first, first) on."""
+    rows, columns = (torch.arange(count, device=device) * step + first for count in shape)
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
+    return torch.stack([x, y], dim=-1).float()
+
+
+def reduce_texels(texel: Tensor, factor: int) -> Tensor:
+    """Texels [..., 2] of a picture -> texels of the same picture made smaller by a whole factor."""
+    return (texel + 0.5) / factor - 0.5
 
 
 def pixel_to_video(xy: Tensor, frame: Tensor, size: tuple[int, int], frame_count: int) -> Tensor:

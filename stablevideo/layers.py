@@ -19,6 +19,9 @@ RENDER_CHUNK = 4
 # An atlas is averaged down before rendering until it has at most about this many texels a pixel,
 # so that detail finer than a pixel does not shimmer as the layer moves.
 TEXELS_PER_PIXEL = 1.5
+# A frame is lifted as a mesh with a vertex at every second pixel, that reaches two pixels over its sides.
+MESH_STEP_PX = 2
+LIFT_MARGIN_PX = 2
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,36 @@ class Layer:
         uv = self.uv(frames, size, region)
         pictures = picture[None].expand(len(uv), -1, -1, -1)
         return F.grid_sample(pictures, uv, mode="bilinear", padding_mode="border", align_corners=False)
+
+    def invert(self, vertices: Tensor, places: Tensor) -> tuple[tuple[slice, slice, slice], Tensor, Tensor]:
+        """Where the texels that a mesh covers lie on it.
+
+        The inverse of a smooth map is smooth: it is found for about one texel a pixel and interpolated.
+
+        Parameters
+        ----------
+        vertices, places
+            [rows, columns, 2] both: the texel under each vertex of a mesh over the frame, and where the vertex
+            lies, in any unit.
+
+        Returns
+        -------
+        window, found, covered
+            Which part of the atlas [C, Ha, Wa] the mesh covers; for its texels the place [1, h, w, 2], and
+            whether there is one, bool [1, h, w].
+        """
+        factor = max(1, int(self.warp.texels_per_pixel(self.warp.size)))
+        limit = torch.tensor(self.size[::-1], device=vertices.device)
+        first = vertices.amin((0, 1)).floor().long().clamp(min=0).minimum(limit - 1) // factor
+        last = vertices.amax((0, 1)).ceil().long().clamp(min=0).minimum(limit - 1) // factor + 1
+        reduced = coords.reduce_texels(vertices, factor) - first
+        found, covered = invert_mesh(reduced, places, tuple((last - first).flip(0).tolist()))
+        coarse = torch.cat([found, covered[..., None].float()], -1).permute(2, 0, 1)[None]
+        fine = F.interpolate(coarse, scale_factor=factor, mode="bilinear", align_corners=False)
+        (left, top), (right, bottom) = (first * factor).tolist(), torch.minimum(last * factor, limit).tolist()
+        fine = fine[:, :, : bottom - top, : right - left]
+        window = (slice(None), slice(top, bottom), slice(left, right))
+        return window, fine[:, :2].permute(0, 2, 3, 1), fine[:, 2] > 0.999
 
     def at_pixel_scale(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
         """Average an atlas-shaped picture down to about the detail that frames of `size` can show."""
@@ -216,27 +249,25 @@ class LayeredVideo:
             picture does not reach, and colours mean nothing there.
         """
         target = self.layer(layer)
-        region = region or (0, 0, *self.size)
-        vertices = coords.uv_to_texel(target.uv([frame], self.size, region)[0], target.size)
-        limit = torch.tensor(target.size[::-1], device=vertices.device)
-        first = vertices.amin((0, 1)).floor().long().clamp(min=0).minimum(limit - 1)
-        last = vertices.amax((0, 1)).ceil().long().clamp(min=0).minimum(limit - 1) + 1
-        left, top, right, bottom = (*first.tolist(), *last.tolist())
-        positions, covered = invert_mesh(vertices - first, (bottom - top, right - left))
+        top, left, bottom, right = region = region or (0, 0, *self.size)
+        size = (bottom - top, right - left)
+        # The mesh reaches a little over the region, so that every texel inside lies between known places.
+        margin, step = LIFT_MARGIN_PX, MESH_STEP_PX
+        around = (top - margin, left - margin, bottom + margin + 1, right + margin + 1)
+        vertices = coords.uv_to_texel(target.uv([frame], self.size, around)[0, ::step, ::step], target.size)
+        pixels = coords.pixel_mesh(vertices.shape[:2], step, -margin, vertices.device)
+        window, grid, covered = target.invert(vertices, coords.pixel_to_unit(pixels, size))
+        # Beyond the outermost pixels' centres nothing is known.
+        covered &= (grid[..., 0].abs() <= 1 - 1 / size[1]) & (grid[..., 1].abs() <= 1 - 1 / size[0])
 
-        grid = coords.pixel_to_unit(positions, (region[2] - region[0], region[3] - region[1]))[None]
-        share = self.alpha([frame])[0, :, region[0] : region[2], region[1] : region[3]]
-        if layer == "background":
-            share = 1 - share
-        share = share.expand(1, -1, -1)
-        found = [
-            F.grid_sample(part[None], grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
-            for part in (picture.to(grid.device), share)
-        ]
-        colours = torch.zeros(picture.shape[0], *target.size, device=grid.device)
+        share = self.alpha([frame])[:, :, top:bottom, left:right]
+        share = resize(share if layer == "foreground" else 1 - share, picture.shape[1:])
+        both = torch.cat([picture[None].to(share), share], dim=1)
+        found = F.grid_sample(both, grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
+        colours = torch.zeros(len(picture), *target.size, device=grid.device)
         coverage = torch.zeros(1, *target.size, device=grid.device)
-        colours[:, top:bottom, left:right] = found[0]
-        coverage[:, top:bottom, left:right] = found[1] * covered
+        colours[window] = found[:-1]
+        coverage[window] = found[-1:] * covered
         return colours, coverage
 
 

@@ -9,8 +9,8 @@ from torch import Tensor
 WINDOWS = (4, 8, 12, 16, 24, 32, 48, 64)
 
 
-def invert_mesh(vertices: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Rasterise a mesh of quads, two triangles each, and give the mesh position under every texel.
+def invert_mesh(vertices: Tensor, places: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Rasterise a mesh of quads, two triangles each, and give the place on the mesh under every texel.
 
     Where the mesh folds over itself the later quad (larger row, then column) wins, on every device.
 
@@ -18,25 +18,19 @@ def invert_mesh(vertices: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor
     ----------
     vertices
         [rows, columns, 2]: where each mesh vertex lies, in texels, (x, y) order.
+    places
+        [rows, columns, 2]: what each vertex stands for, such as its pixel; linear in between.
     size
         (height, width) of the atlas picture.
 
     Returns
     -------
-    positions, covered
-        [height, width, 2] in mesh units ((0, 0) is the first vertex, x along the columns), and bool
-        [height, width]; positions are 0 where nothing covers.
+    found, covered
+        [height, width, 2] in the unit of `places`, and bool [height, width]; found is 0 where nothing covers.
     """
-    rows, columns, _ = vertices.shape
     height, width = size
-    y, x = torch.meshgrid(
-        torch.arange(rows, device=vertices.device),
-        torch.arange(columns, device=vertices.device),
-        indexing="ij",
-    )
-    mesh = torch.stack([x, y], dim=-1).float()
     triangles = _triangles(vertices)  # [n, 3, 2] texels
-    places = _triangles(mesh)  # [n, 3, 2] mesh units
+    places = _triangles(places)  # [n, 3, 2]
     owner = torch.full((height * width,), -1, dtype=torch.int64, device=vertices.device)
 
     low = triangles.amin(1).floor()
@@ -56,9 +50,9 @@ def invert_mesh(vertices: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor
     triangle = owner[texel]
     point = torch.stack([texel % width, texel // width], dim=1).float()
     weights = _barycentric(triangles[triangle], point)
-    positions = torch.zeros(height * width, 2, device=vertices.device)
-    positions[texel] = (weights[:, :, None] * places[triangle]).sum(1)
-    return positions.view(height, width, 2), covered.view(height, width)
+    found = torch.zeros(height * width, 2, device=vertices.device)
+    found[texel] = (weights[:, :, None] * places[triangle]).sum(1)
+    return found.view(height, width, 2), covered.view(height, width)
 
 
 def _triangles(grid: Tensor) -> Tensor:

@@ -184,6 +184,9 @@ def _open_picture(path: Path) -> Iterator[Any]:
     except av.FFmpegError as error:
         raise _bad_picture(path) from error
     with container:
+        stream = _video_stream(container)
+        if stream is None or not stream.codec_context.width:
+            raise _bad_picture(path)
         yield container
 
 

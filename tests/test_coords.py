@@ -30,7 +30,7 @@ def test_alpha_squash_never_reaches_the_ends():
 def test_resized_pixels_keep_their_place(count):
     """Sampling a ramp at the resized pixels' centres is what area-true resizing gives."""
     source = torch.linspace(0, 1, 97)
-    positions = coords.pixel_centres(count, 97)
+    positions = coords.pixel_centres(0, count, count, 97)
     grid = torch.stack([(positions + 0.5) * 2 / 97 - 1, torch.zeros(count)], -1)[None, None]
     sampled = F.grid_sample(source[None, None, None], grid, align_corners=False, padding_mode="border")
     resized = F.interpolate(source[None, None], count, mode="linear", align_corners=False)

@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from stablevideo.raster import fill_missing, invert_mesh
+from stablevideo.coords import pixel_mesh
+from stablevideo.raster import fill_missing
+from stablevideo.raster import invert_mesh as invert
+
+
+def invert_mesh(vertices, size):
+    return invert(vertices, pixel_mesh(vertices.shape[:2], 1, 0), size)
 
 
 def mesh(rows, columns, scale, shift):
