@@ -7,7 +7,12 @@ edit = edit_foreground(clip, "a picture of an orange suv", load_editor())
 write_video(clip.render(foreground=edit.atlas), "orange.mp4", clip.video.fps)
 """
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# Threads that wait must not spin: on a machine that others use too, that alone is three times slower.
+# Read when torch is first imported; a value that is already set stays.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from .clips import list_clips, load_clip
 from .edit import Edit, edit_background, edit_foreground

@@ -24,7 +24,7 @@ from .raster import fill_missing
 
 CALL_POINTS = 2048  # points a network call on one core: its activations stay in the processor's cache
 FRAMES_AT_ONCE = 10
-UV_STRIDES = {"foreground": (8, 4, 2), "background": (8, 4)}
+UV_STRIDES = (8, 4, 2)
 UV_TOLERANCE_PX = 0.12  # refine where a level was off by more; the next level is then several times better
 MATTE_TOLERANCE = 0.02
 SEEN_SHARE = 0.1  # a layer matters at a pixel from this share on
@@ -77,9 +77,8 @@ def _bake_matte(networks: NLANetworks, report: Progress) -> Matte:
 
 def _bake_layer(networks: NLANetworks, name: LayerName, matte: Matte, report: Progress) -> BakedLayer:
     config = networks.config
-    strides = UV_STRIDES[name]
-    coarse = LatticeWarp.shape(config.size, strides[0])
-    pixel = _pixel_on_canvas(networks, name, matte, strides[0])
+    coarse = LatticeWarp.shape(config.size, UV_STRIDES[0])
+    pixel = _pixel_on_canvas(networks, name, matte, UV_STRIDES[0])
     resolution = round(2 / (pixel * ATLAS_SPACING_PX))
     seen = torch.zeros(resolution, resolution, dtype=torch.bool)
     chunks = []
@@ -90,15 +89,15 @@ def _bake_layer(networks: NLANetworks, name: LayerName, matte: Matte, report: Pr
             lambda frame, xy: networks.canvas_at(name, video_points(networks, frame, xy)),
             frames.tolist(),
             coarse,
-            strides,
+            UV_STRIDES,
             is_coarse=lambda error, spread: error > UV_TOLERANCE_PX * pixel,
-            needed=_needed_cells(share, coarse, strides[0]),
+            needed=_needed_cells(share, coarse, UV_STRIDES[0]),
         )
         # The first lattice starts one coarse stride outside the frame, a warp's one of its own.
-        outside = strides[0] // strides[-1] - 1
+        outside = UV_STRIDES[0] // UV_STRIDES[-1] - 1
         nodes = field[:, :, outside:, outside:].permute(0, 2, 3, 1).contiguous()
         chunks.append(nodes)
-        canvas = LatticeWarp(nodes, strides[-1], config.size).uv(range(len(nodes)), config.size)
+        canvas = LatticeWarp(nodes, UV_STRIDES[-1], config.size).uv(range(len(nodes)), config.size)
         texels = ((canvas[share[:, 0] > SEEN_SHARE] + 1) * (resolution / 2)).long().clamp(0, resolution - 1)
         seen[texels[:, 1], texels[:, 0]] = True
     report(0.5, f"painting the {name} atlas")
@@ -108,7 +107,7 @@ def _bake_layer(networks: NLANetworks, name: LayerName, matte: Matte, report: Pr
     window = Window.around_texels(columns[0], rows[0], columns[-1], rows[-1], resolution)
     coverage = window.crop(F.max_pool2d(seen[None].float(), 5, 1, 2)) > 0
     picture = _sample_atlas(networks, name, window, coverage)
-    return BakedLayer(torch.cat(chunks), strides[-1], to_uint8(picture), coverage.to(torch.uint8) * 255, window)
+    return BakedLayer(torch.cat(chunks), UV_STRIDES[-1], to_uint8(picture), coverage.to(torch.uint8) * 255, window)
 
 
 def _share(matte: Matte, name: LayerName, frames: list[int]) -> Tensor:

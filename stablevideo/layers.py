@@ -18,7 +18,7 @@ from .video import Video
 RENDER_CHUNK = 4
 # An atlas is averaged down before rendering until it has at most about this many texels a pixel,
 # so that detail finer than a pixel does not shimmer as the layer moves.
-TEXELS_PER_PIXEL = 1.5
+TEXELS_PER_PIXEL = 2.0
 # A frame is lifted as a mesh with a vertex at every second pixel, that reaches two pixels over its sides.
 MESH_STEP_PX = 2
 LIFT_MARGIN_PX = 2
