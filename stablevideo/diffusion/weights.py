@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
+import transformers
 from diffusers import (
     AutoencoderKL,
     AutoencoderTiny,
@@ -107,6 +109,10 @@ def load_parts(spec: ModelSpec, ckpt: Path, dtype: torch.dtype) -> Parts:
     InputError
         Weights are missing and the Hub cannot be reached, or a file does not hold what its name says.
     """
+    # They print bars and warnings of their own on loading; what matters is raised as InputError.
+    diffusers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
     if spec.form == "folder":
         return _load_folder(spec.folder, dtype)
     if spec.form == "single":

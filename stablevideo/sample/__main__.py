@@ -14,9 +14,7 @@ def main() -> None:
     """Draw, fit, and log how well the checkpoint does."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("data/sample"), help="the clip's folder")
-    parser.add_argument(
-        "--work", type=Path, default=Path("log/sample.partial"), help="keeps an unfinished fit"
-    )
+    parser.add_argument("--work", type=Path, default=Path("log/sample.partial"), help="keeps an unfinished fit")
     parser.add_argument("--effort", type=float, default=1.0, help="scales the number of training steps")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -11,9 +11,7 @@ WORLD = (232, 600)  # height, width of the background in world pixels
 ROAD_TOP, ROAD_BOTTOM = 166, 209
 
 
-def _ridge(
-    random: np.random.Generator, base: float, height: float, length: float, rough: float = 0.5
-) -> np.ndarray:
+def _ridge(random: np.random.Generator, base: float, height: float, length: float, rough: float = 0.5) -> np.ndarray:
     """A skyline: v for each world u, from sines of random phase."""
     u, line, size = np.arange(WORLD[1] * PAINT) / PAINT, 0.0, height
     for octave in range(7):
@@ -40,9 +38,7 @@ def _sky(p: Painter) -> None:
         (590, 70, 0.7),
     ]:
         puffs = p.random.normal(0, 1, (15, 3))
-        for step, (low, high) in enumerate(
-            [((196, 208, 224), 5), ((226, 231, 238), 2.5), ((252, 250, 247), 0)]
-        ):
+        for step, (low, high) in enumerate([((196, 208, 224), 5), ((226, 231, 238), 2.5), ((252, 250, 247), 0)]):
             for i, (a, b, c) in enumerate(puffs):
                 side = (i - 7) / 7
                 radius = size * max(3.2, (12 - 8 * side**2 + 1.6 * c) - 1.5 * step)

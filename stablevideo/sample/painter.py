@@ -66,9 +66,7 @@ class Painter:
     def line(self, points: list[tuple[float, float]], width: float, colour: Colour) -> None:
         """Draw a line through `points`."""
         for target, value in ((self.pixels, colour), (self.matte, 1.0)):
-            cv2.polylines(
-                target, [self._corners(points)], False, value, max(1, round(width * PAINT)), shift=4
-            )
+            cv2.polylines(target, [self._corners(points)], False, value, max(1, round(width * PAINT)), shift=4)
 
 
 def mix(low: Colour, high: Colour, share: np.ndarray | float) -> np.ndarray:

@@ -44,10 +44,7 @@ def car_at(world: np.ndarray, frame: np.ndarray | float) -> np.ndarray:
     share = np.asarray(frame, np.float64) / (FRAME_COUNT - 1)
     u, v = world[..., 0] - 158 - 262 * share, world[..., 1] - 161 - 5 * share
     nod, scale = 0.012 * np.sin(5 * np.pi * share + 0.4), 0.9 + 0.16 * share
-    return (
-        np.stack([np.cos(nod) * u + np.sin(nod) * v, np.cos(nod) * v - np.sin(nod) * u], axis=-1)
-        / scale[..., None]
-    )
+    return np.stack([np.cos(nod) * u + np.sin(nod) * v, np.cos(nod) * v - np.sin(nod) * u], axis=-1) / scale[..., None]
 
 
 @dataclass(frozen=True)
@@ -70,9 +67,7 @@ class Scene:
         full, away = nearest[labels[1]], labels[0] / PAINT
         dull = cv2.GaussianBlur(full, (0, 0), 8 * PAINT)
         full += (dull - full) * np.clip((away - 1) / 6, 0, 1)[..., None]
-        return cls(
-            *(_area(picture, STORE / PAINT) for picture in (paint_background().pixels, full, car.matte))
-        )
+        return cls(*(_area(picture, STORE / PAINT) for picture in (paint_background().pixels, full, car.matte)))
 
     def background_at(self, world: np.ndarray) -> np.ndarray:
         """Colours of world pixels [H, W, 2]: float32 [H, W, 3]."""
