@@ -59,12 +59,12 @@ def test_every_step_has_a_named_endpoint(address):
 
 def test_the_whole_job_by_client(address):
     person = client(address)
-    assert read_video(person.predict("sample", api_name="/load_clip")[0]["video"]).frame_count == 48
+    assert read_video(person.predict("sample", api_name="/load_clip")[0]).frame_count == 48
     _, gallery = person.predict("a red car", keyframes="8, 40", **quick(), api_name="/edit_foreground")
     assert [item["caption"] for item in gallery[3:]] == ["frame 40, before", "frame 40, hint", "frame 40, after"]
     assert person.predict("winter scene", **quick(), api_name="/edit_background")
     video, files = person.predict(None, api_name="/render")
-    assert read_video(video["video"]).size == (216, 384)
+    assert read_video(video).size == (216, 384)
     assert [name.rsplit("/", 1)[-1] for name in files] == ["video.mp4", "settings.json"]
 
 
@@ -75,6 +75,7 @@ def test_two_people_never_see_each_others_work(address, log):
     with pytest.raises(Exception, match="No clip is loaded yet"):
         other.predict(None, api_name="/render")
     other.predict("sample", api_name="/load_clip")
+    log.mkdir(exist_ok=True)
     before = set(log.iterdir())
     other.predict(None, api_name="/render")
     (made,) = set(log.iterdir()) - before

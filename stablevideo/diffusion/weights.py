@@ -65,7 +65,7 @@ def find_models(ckpt: Path) -> dict[str, ModelSpec]:
     found: dict[str, ModelSpec] = {}
     if (ckpt / "embedded" / "unet").is_dir():
         title = "embedded: small, built in, a limited vocabulary, no download"
-        small = {"resolution": 256}
+        small = {"resolution": 256, "guidance": 3.0}
         found["embedded"] = ModelSpec("embedded", title, "folder", ckpt / "embedded", small)
     for folder in sorted(path.parent for path in ckpt.glob("*/model_index.json")):
         if folder.name not in ("embedded", _local_name(SD15)):
