@@ -16,12 +16,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from .clips import list_clips, load_clip
 from .edit import Edit, edit_background, edit_foreground
+from .encode import write_video
 from .errors import InputError
 from .layers import Layer, LayeredVideo
 from .options import BackgroundOptions, ForegroundOptions, RenderOptions
 from .progress import Cancelled
 from .results import save_run
-from .video import Video, read_video, write_video
+from .video import Video, read_video
 
 if TYPE_CHECKING:
     from .diffusion.editor import Editor, load_editor

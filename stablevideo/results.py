@@ -15,11 +15,11 @@ from torch import Tensor
 
 from .aggregate import Keyframe
 from .bake import to_uint8
+from .encode import write_video
 from .errors import InputError
 from .layers import LayeredVideo
 from .options import RenderOptions
 from .progress import Progress, quiet
-from .video import write_video
 
 MAX_PICTURE_PX = 8192
 

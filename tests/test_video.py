@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from stablevideo.encode import write_video
 from stablevideo.errors import InputError
-from stablevideo.video import VideoError, read_video, write_video
+from stablevideo.video import VideoError, read_video
 
 NTSC = Fraction(30000, 1001)
 

@@ -16,12 +16,12 @@ from ..bake import to_uint8
 from ..clips import list_clips
 from ..diffusion.weights import default_model, find_models
 from ..edit import Edit, edit_background, edit_foreground
+from ..encode import write_video
 from ..errors import InputError
 from ..layers import LayeredVideo, resize
 from ..options import BackgroundOptions, ForegroundOptions, RenderOptions
 from ..progress import within
 from ..results import save_run
-from ..video import write_video
 from .session import Session, Settings, Workshop, with_messages
 from .widgets import option_widgets, with_options
 

@@ -303,7 +303,7 @@ def describe(step: int, seconds: float) -> dict[str, object]:
         "licence": "Apache-2.0",
         "native_resolution": NATIVE_SIZE,
         "hint": "canny",
-        "guidance": 4.0,
+        "guidance": 3.0,
         "steps": 20,
         "vocabulary": {kind: {look: list(words) for look, words in table.items()} for kind, table in KINDS.items()},
         "trained_steps": step,
