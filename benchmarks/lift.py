@@ -10,6 +10,10 @@ from stablevideo import coords, load_clip
 from stablevideo.edit import keyframe_region
 
 
+def per_channel(points, values, at):
+    return np.stack([griddata(points, channel, at, "linear") for channel in values], -1)
+
+
 def main():
     rows = []
     for folder in clip_folders():
@@ -24,9 +28,9 @@ def main():
             (low_x, low_y), (high_x, high_y) = points.min(0).astype(int), points.max(0).astype(int) + 1
             low_x, low_y = max(low_x, 0), max(low_y, 0)
             y, x = np.mgrid[low_y : min(high_y, layer.size[0]), low_x : min(high_x, layer.size[1])]
-            values = picture.flatten(1).T.numpy()
-            # Kinder than the original: only the texels in reach, and one triangulation for all channels.
-            theirs, reference = timed(griddata, points, values, (x, y), "linear", repeats=1)
+            # As the original, a call a channel; kinder in that only the texels in reach are asked for.
+            values = picture.flatten(1).numpy()
+            theirs, reference = timed(per_channel, points, values, (x, y), repeats=1)
             window = (slice(low_y, low_y + y.shape[0]), slice(low_x, low_x + y.shape[1]))
             both = torch.from_numpy(~np.isnan(reference[..., 0])) & (coverage[0][window] > 0)
             difference = colours[:, window[0], window[1]].permute(1, 2, 0)[both] - torch.from_numpy(reference)[both]

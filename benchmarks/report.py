@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import stablevideo  # noqa: F401 isort: skip (before torch: it sets how torch's threads wait)
 import torch
 
 ROOT = Path(__file__).parent.parent

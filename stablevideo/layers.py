@@ -60,7 +60,7 @@ class Layer:
         pictures = picture[None].expand(len(uv), -1, -1, -1)
         return F.grid_sample(pictures, uv, mode="bilinear", padding_mode="border", align_corners=False)
 
-    def invert(self, vertices: Tensor, places: Tensor) -> tuple[tuple[slice, slice, slice], Tensor, Tensor]:
+    def invert(self, vertices: Tensor, places: Tensor) -> tuple[tuple[slice, slice, slice], Tensor]:
         """Where the texels that a mesh covers lie on it.
 
         The inverse of a smooth map is smooth: it is found for about one texel a pixel and interpolated.
@@ -73,22 +73,23 @@ class Layer:
 
         Returns
         -------
-        window, found, covered
-            Which part of the atlas [C, Ha, Wa] the mesh covers; for its texels the place [1, h, w, 2], and
-            whether there is one, bool [1, h, w].
+        window, found
+            Which part of the atlas [C, Ha, Wa] the mesh covers, and for its texels the place [1, h, w, 2]; far
+            beyond any place on the mesh where there is none.
         """
-        factor = max(1, int(self.warp.texels_per_pixel(self.warp.size)))
+        factor = max(1, int(self.warp.texels_per_pixel(self.size)))
         limit = torch.tensor(self.size[::-1], device=vertices.device)
         first = vertices.amin((0, 1)).floor().long().clamp(min=0).minimum(limit - 1) // factor
         last = vertices.amax((0, 1)).ceil().long().clamp(min=0).minimum(limit - 1) // factor + 1
         reduced = coords.reduce_texels(vertices, factor) - first
         found, covered = invert_mesh(reduced, places, tuple((last - first).flip(0).tolist()))
-        coarse = torch.cat([found, covered[..., None].float()], -1).permute(2, 0, 1)[None]
-        fine = F.interpolate(coarse, scale_factor=factor, mode="bilinear", align_corners=False)
+        # So far away that any mean with it is outside too.
+        found[~covered] = 1e6
+        fine = F.interpolate(found.permute(2, 0, 1)[None], scale_factor=factor, mode="bilinear", align_corners=False)
         (left, top), (right, bottom) = (first * factor).tolist(), torch.minimum(last * factor, limit).tolist()
         fine = fine[:, :, : bottom - top, : right - left]
         window = (slice(None), slice(top, bottom), slice(left, right))
-        return window, fine[:, :2].permute(0, 2, 3, 1), fine[:, 2] > 0.999
+        return window, fine.permute(0, 2, 3, 1)
 
     def at_pixel_scale(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
         """Average an atlas-shaped picture down to about the detail that frames of `size` can show."""
@@ -256,9 +257,10 @@ class LayeredVideo:
         around = (top - margin, left - margin, bottom + margin + 1, right + margin + 1)
         vertices = coords.uv_to_texel(target.uv([frame], self.size, around)[0, ::step, ::step], target.size)
         pixels = coords.pixel_mesh(vertices.shape[:2], step, -margin, vertices.device)
-        window, grid, covered = target.invert(vertices, coords.pixel_to_unit(pixels, size))
+        window, grid = target.invert(vertices, coords.pixel_to_unit(pixels, size))
         # Beyond the outermost pixels' centres nothing is known.
-        covered &= (grid[..., 0].abs() <= 1 - 1 / size[1]) & (grid[..., 1].abs() <= 1 - 1 / size[0])
+        limit = 1 - 1 / torch.tensor([size[1], size[0]], device=grid.device)
+        covered = (grid.abs() <= limit).all(-1)
 
         share = self.alpha([frame])[:, :, top:bottom, left:right]
         share = resize(share if layer == "foreground" else 1 - share, picture.shape[1:])

@@ -6,7 +6,8 @@ from torch import Tensor
 
 # Window sides, in texels, in which a triangle is looked for; larger triangles (a torn or folded map) are
 # no surface and are left out.
-WINDOWS = (4, 8, 12, 16, 24, 32, 48, 64)
+WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+TOLERANCE = 1e-4
 
 
 def invert_mesh(vertices: Tensor, places: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -33,8 +34,9 @@ def invert_mesh(vertices: Tensor, places: Tensor, size: tuple[int, int]) -> tupl
     places = _triangles(places)  # [n, 3, 2]
     owner = torch.full((height * width,), -1, dtype=torch.int64, device=vertices.device)
 
-    low = triangles.amin(1).floor()
-    extent = (triangles.amax(1) - low).amax(1).ceil() + 1
+    # The texel centres within a triangle's box, and how many there are along its longer side.
+    low = (triangles.amin(1) - TOLERANCE).ceil()
+    extent = ((triangles.amax(1) + TOLERANCE).floor() - low).amax(1) + 1
     area = _cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     usable = (area.abs() > 1e-9) & extent.isfinite()
     smaller = 0
@@ -90,8 +92,7 @@ def _claim_texels(
     cx, cy = -dx * (b - a)[..., 1] / area, dy * (b - a)[..., 0] / area
     weight_b = by[:, :, None] + bx[:, None, :]  # [n, window, window]
     weight_c = cy[:, :, None] + cx[:, None, :]
-    tolerance = 1e-4
-    inside = (weight_b >= -tolerance) & (weight_c >= -tolerance) & (weight_b + weight_c <= 1 + tolerance)
+    inside = (weight_b >= -TOLERANCE) & (weight_c >= -TOLERANCE) & (weight_b + weight_c <= 1 + TOLERANCE)
     inside &= ((x >= 0) & (x < width))[:, None, :] & ((y >= 0) & (y < height))[:, :, None]
     triangle, row, column = inside.nonzero(as_tuple=True)
     texel = y[triangle, row] * width + x[triangle, column]
