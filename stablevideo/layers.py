@@ -19,6 +19,8 @@ RENDER_CHUNK = 4
 # An atlas is averaged down before rendering until it has at most about this many texels a pixel,
 # so that detail finer than a pixel does not shimmer as the layer moves.
 TEXELS_PER_PIXEL = 2.0
+# Light is smooth: what the atlas does not hold of it is found on frames this large and scaled up.
+LIGHT_SIDE_PX = 48
 # A frame is lifted as a mesh with a vertex at every second pixel, that reaches two pixels over its sides.
 MESH_STEP_PX = 2
 LIFT_MARGIN_PX = 2
@@ -184,7 +186,8 @@ class LayeredVideo:
             layer = self.layer(name)
             picture = layer.atlas if edit is None else self.check_atlas(name, edit)
             pictures[name] = layer.at_pixel_scale(picture, size)
-            originals[name] = layer.at_pixel_scale(layer.atlas, size) if shading else pictures[name]
+            if shading:
+                originals[name] = layer.at_pixel_scale(layer.atlas, self._light_size(size))
         order = list(range(self.frame_count) if frames is None else frames)
         for start in range(0, len(order), RENDER_CHUNK):
             chunk = order[start : start + RENDER_CHUNK]
@@ -218,15 +221,17 @@ class LayeredVideo:
         return result.clamp_(0, 1)
 
     def _light(self, originals: dict[str, Tensor], frames: list[int], size: tuple[int, int]) -> Tensor:
-        """Source over reconstruction, in grey and without fine detail -> [n, 1, H, W] in [0.5, 2]."""
-        blur = max(size) // 64 * 2 + 1
+        """Source over reconstruction, in grey and without detail -> [n, 1, H, W] in [0.5, 2] at `size`."""
+        small = self._light_size(size)
+        source = self.source(frames, small).mean(1, keepdim=True)
+        known = self._composite(originals, frames, small).mean(1, keepdim=True)
+        ratio = ((source + 0.02) / (known + 0.02)).clamp(0.5, 2)
+        return F.interpolate(ratio, size, mode="bilinear", align_corners=False)
 
-        def brightness(pictures: Tensor) -> Tensor:
-            grey = pictures.mean(1, keepdim=True)
-            return F.avg_pool2d(grey, blur, 1, blur // 2, count_include_pad=False) + 0.02
-
-        source = self.source(frames, size)
-        return (brightness(source) / brightness(self._composite(originals, frames, size))).clamp(0.5, 2)
+    @staticmethod
+    def _light_size(size: tuple[int, int]) -> tuple[int, int]:
+        scale = LIGHT_SIDE_PX / max(size)
+        return tuple(max(1, round(side * scale)) for side in size)
 
     @torch.no_grad()
     def lift(
