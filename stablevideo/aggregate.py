@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from . import coords
 from .lattice import Region
-from .layers import Layer
+from .layers import Layer, resize
 from .progress import Progress, quiet
 
 LOGGER = logging.getLogger(__name__)
@@ -64,18 +65,19 @@ def merge(atlas: Tensor, colours: Sequence[Tensor], coverages: Sequence[Tensor])
     """
     # Full pixels count far more than the matte's soft edge, where the colour is half something else's.
     trust = [coverage.square() for coverage in coverages]
-    weights = trust
+    mean = _weighted_mean(colours, trust)
     for _ in range(MERGE_ROUNDS):
-        total = sum(weights)
-        mean = sum(c * w for c, w in zip(colours, weights, strict=True)) / total.clamp(min=1e-6)
         weights = [
             t / (1 + (c - mean).square().sum(0, keepdim=True) / OUTLIER_DISTANCE**2)
             for c, t in zip(colours, trust, strict=True)
         ]
-    total = sum(weights)
-    mean = sum(c * w for c, w in zip(colours, weights, strict=True)) / total.clamp(min=1e-6)
+        mean = _weighted_mean(colours, weights)
     amount = (torch.stack(list(coverages)).amax(0) / FULL_WEIGHT).clamp(max=1)
     return torch.lerp(atlas, mean, amount), amount
+
+
+def _weighted_mean(colours: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    return sum(c * w for c, w in zip(colours, weights, strict=True)) / sum(weights).clamp(min=1e-6)
 
 
 class AggregationNet(nn.Module):
@@ -196,9 +198,8 @@ def reconstruction_error(layer: Layer, size: tuple[int, int], atlas: Tensor, key
 def _at_clip_size(keyframe: Keyframe) -> tuple[Tensor, Tensor]:
     """A keyframe's edit and alpha at the clip's own resolution."""
     top, left, bottom, right = keyframe.region
-    pair = torch.cat([keyframe.after, keyframe.alpha])[None]
-    small = F.interpolate(pair, (bottom - top, right - left), mode="bilinear", align_corners=False, antialias=True)
-    return small[0, :3], small[0, 3:]
+    small = resize(torch.cat([keyframe.after, keyframe.alpha])[None], (bottom - top, right - left))[0]
+    return small[:3], small[3:]
 
 
 def _target(
@@ -210,9 +211,8 @@ def _target(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A keyframe's uv within the window [1, h, w, 2], its edit [1, 3, h, w] and its alpha [1, 1, h, w]."""
     uv = layer.uv([keyframe.frame], size, keyframe.region)
-    extent = torch.tensor([atlas_shape[2], atlas_shape[1]], device=uv.device)
     first = torch.tensor([window[2].start, window[1].start], device=uv.device)
-    inner = torch.tensor([window[2].stop - window[2].start, window[1].stop - window[1].start], device=uv.device)
-    uv = ((uv + 1) * extent / 2 - first) * 2 / inner - 1
+    inner = (window[1].stop - window[1].start, window[2].stop - window[2].start)
+    uv = coords.pixel_to_unit(coords.uv_to_texel(uv, atlas_shape[1:]) - first, inner)
     after, alpha = _at_clip_size(keyframe)
     return uv, after[None], alpha[None]

@@ -1,6 +1,5 @@
 """Which clips a data folder holds, and how one is loaded, whichever kind it is."""
 
-import logging
 import re
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from .layers import Layer, LayeredVideo
 from .nla import NLAConfig, load_networks
 from .progress import Progress, quiet
 from .video import Video, read_video
-
-LOGGER = logging.getLogger(__name__)
 
 ATLAS_RESOLUTION = 2000  # texels over a layer's whole canvas, as in the original
 CACHE_VERSION = b"baked layers 1"  # change when bake.py gives other results

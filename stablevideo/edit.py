@@ -1,6 +1,5 @@
 """A layered video and words -> edited atlases: the background as a whole, the foreground by keyframes."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -20,7 +19,6 @@ from .progress import Progress, quiet, within
 if TYPE_CHECKING:
     from .diffusion.editor import Editor
 
-LOGGER = logging.getLogger(__name__)
 
 MARGIN = 0.06  # of the matte's box, around a keyframe's crop
 MAX_ASPECT = 2.5  # a longer crop gets more margin on its short sides

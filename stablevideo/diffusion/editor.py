@@ -1,7 +1,6 @@
 """Prompt and hint -> picture, by Stable Diffusion with a ControlNet through diffusers."""
 
 import gc
-import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,6 @@ from ..options import DiffusionOptions
 from ..progress import Progress, quiet
 from .hints import HintKind
 from .weights import ModelSpec, build_pipeline, default_model, find_models, load_parts
-
-LOGGER = logging.getLogger(__name__)
 
 
 @dataclass

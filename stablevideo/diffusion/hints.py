@@ -1,6 +1,5 @@
 """Hints: what a ControlNet follows. Each maker takes a picture and gives a hint of the same size."""
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -12,8 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError
-
-LOGGER = logging.getLogger(__name__)
 
 HintKind = Literal["canny", "depth"]
 MIDAS_FILE = "dpt_hybrid-midas-501f0c75.pt"

@@ -70,7 +70,7 @@ def find_models(ckpt: Path) -> dict[str, ModelSpec]:
     for folder in sorted(path.parent for path in ckpt.glob("*/model_index.json")):
         if folder.name not in ("embedded", _local_name(SD15)):
             found[folder.name] = ModelSpec(folder.name, f"{folder.name}: in ckpt/", "folder", folder)
-    single = all((ckpt / name).is_file() for name in SINGLE_FILES.values())
+    single = _single_files_are_there(ckpt)
     where = "in ckpt/" if single or _hub_is_local(ckpt) else "4 GB, downloaded on first use"
     form = "single" if single else "hub"
     found["sd15"] = ModelSpec("sd15", f"Stable Diffusion 1.5: {where}", form, ckpt)
@@ -82,8 +82,7 @@ def find_models(ckpt: Path) -> dict[str, ModelSpec]:
 
 def default_model(ckpt: Path) -> str:
     """Stable Diffusion 1.5 where its weights lie in `ckpt/`, else the embedded model."""
-    single = all((ckpt / name).is_file() for name in SINGLE_FILES.values())
-    local = single or _hub_is_local(ckpt)
+    local = _single_files_are_there(ckpt) or _hub_is_local(ckpt)
     return "embedded" if "embedded" in find_models(ckpt) and not local else "sd15"
 
 
@@ -279,7 +278,7 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
 def hub_folder(repository: str, ckpt: Path, patterns: tuple[str, ...]) -> Path:
     """A Hub repository's files in `ckpt/`, downloaded with progress and resume where they are not there."""
     folder = ckpt / _local_name(repository)
-    if (folder / ".complete").is_file() or (ckpt / _local_name(repository) / "config.json").is_file():
+    if (folder / ".complete").is_file() or (folder / "config.json").is_file():
         return folder
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -299,6 +298,10 @@ def hub_folder(repository: str, ckpt: Path, patterns: tuple[str, ...]) -> Path:
 
 def _local_name(repository: str) -> str:
     return repository.split("/")[1]
+
+
+def _single_files_are_there(ckpt: Path) -> bool:
+    return all((ckpt / name).is_file() for name in SINGLE_FILES.values())
 
 
 def _hub_is_local(ckpt: Path) -> bool:
