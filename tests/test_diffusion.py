@@ -118,5 +118,5 @@ class Code:
 
 
 def test_sides_that_do_not_fit_are_an_error(editor):
-    with pytest.raises(InputError, match="divisible by 8"):
-        editor.paint("x", torch.zeros(3, 100, 128), "canny", DiffusionOptions(), torch.Generator())
+    with pytest.raises(InputError, match="divisible by 4"):
+        editor.paint("x", torch.zeros(3, 102, 128), "canny", DiffusionOptions(), torch.Generator())

@@ -5,6 +5,7 @@ Three forms: diffusers folders in `ckpt/` (the embedded model is one), the origi
 which is asked into `ckpt/` where neither lies there.
 """
 
+import json
 import logging
 import pickle
 from dataclasses import dataclass, field
@@ -65,8 +66,8 @@ def find_models(ckpt: Path) -> dict[str, ModelSpec]:
     found: dict[str, ModelSpec] = {}
     if (ckpt / "embedded" / "unet").is_dir():
         title = "embedded: small, built in, a limited vocabulary, no download"
-        small = {"resolution": 256, "guidance": 3.0}
-        found["embedded"] = ModelSpec("embedded", title, "folder", ckpt / "embedded", small)
+        card = json.loads((ckpt / "embedded" / "model.json").read_text(encoding="utf-8"))
+        found["embedded"] = ModelSpec("embedded", title, "folder", ckpt / "embedded", card["options"])
     for folder in sorted(path.parent for path in ckpt.glob("*/model_index.json")):
         if folder.name not in ("embedded", _local_name(SD15)):
             found[folder.name] = ModelSpec(folder.name, f"{folder.name}: in ckpt/", "folder", folder)

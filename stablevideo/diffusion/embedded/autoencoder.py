@@ -1,4 +1,4 @@
-"""The first stage of training: the decoder, and the linear encoder's last refinement."""
+"""The decoder's training. The encoder is a fixed cosine transform, so this can run before or beside the rest."""
 
 from __future__ import annotations
 
@@ -6,47 +6,66 @@ import logging
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 from torch import Tensor
 
+from .data import make_sample
+from .master import working_type
+
 log = logging.getLogger(__name__)
+RATE = 2e-3
+SEEDS_FROM = 10**11  # its pictures are not the diffusion model's
 
 
-def train_autoencoder(vae: AutoencoderTiny, batches: Iterator[Tensor], minutes: float, freeze_encoder: bool) -> float:
-    """Train for so long on pictures [n, 3, H, W] in [0, 1]; returns the last mean absolute error.
+def train_decoder(vae: AutoencoderTiny, minutes: float, seed: int, device: str) -> float:
+    """Train for so long; returns the last mean absolute error of pictures in [0, 1].
 
-    Each latent channel keeps the spread it had: the diffusion model needs a fixed scale. Noise on the latents
-    prepares the decoder for generated ones. With the encoder frozen, a trained diffusion model stays valid.
+    A little noise on the latents prepares the decoder for generated ones.
     """
-    vae.encoder.requires_grad_(not freeze_encoder)
-    groups = [{"params": vae.decoder.parameters(), "lr": 2e-3}]
-    if not freeze_encoder:
-        groups.append({"params": vae.encoder.parameters(), "lr": 1e-4})
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.0, betas=(0.9, 0.98))
-    with torch.no_grad():
-        spread = vae.encode(next(batches) * 2 - 1).latents.std((0, 2, 3))
+    vae.requires_grad_(False)
+    vae.decoder.requires_grad_(True)
+    optimizer = torch.optim.AdamW(vae.decoder.parameters(), lr=RATE, weight_decay=0.0, betas=(0.9, 0.98))
+    batches, dtype = picture_batches(seed, device), working_type(device)
     begin, error, step = time.monotonic(), 1.0, 0
     while (done := (time.monotonic() - begin) / (60 * minutes)) < 1:
-        for group, base in zip(optimizer.param_groups, (2e-3, 1e-4), strict=False):
-            group["lr"] = base * min(1, step / 30) * (1 - 0.95 * done)
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * min(1, step / 30) * (1 - 0.95 * done)
         pictures = next(batches)
         latents = vae.encode(pictures * 2 - 1).latents
-        noise = torch.randn_like(latents) * 0.12 * torch.rand(latents.shape[0], 1, 1, 1, device=latents.device)
-        output = (vae.decode(latents + noise).sample + 1) / 2
+        noise = torch.randn_like(latents) * 0.1 * torch.rand(latents.shape[0], 1, 1, 1, device=latents.device)
+        with torch.autocast(torch.device(device).type, dtype, enabled=dtype != torch.float32):
+            output = (vae.decode(latents + noise).sample.float() + 1) / 2
         absolute = (output - pictures).abs().mean()
-        drift = (latents.std((0, 2, 3)) - spread).square().mean()
-        loss = absolute + slope_error(output, pictures) + 0.5 * drift
+        loss = absolute + slope_error(output, pictures)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(vae.decoder.parameters(), 1.0)
         optimizer.step()
         error, step = 0.98 * error + 0.02 * absolute.item(), step + 1
-        if step % 50 == 0:
-            log.info("autoencoder step %d, mean absolute error %.4f", step, error)
+        if step % 100 == 0:
+            log.info("decoder step %d, mean absolute error %.4f", step, error)
     vae.requires_grad_(False)
     return error
+
+
+def picture_batches(seed: int, device: str) -> Iterator[Tensor]:
+    """Endless batches [12, 3, 64, 64] of crops of targets and sources."""
+    rng, seed = np.random.default_rng(seed), SEEDS_FROM + 10**9 * seed
+    pool: list[np.ndarray] = []
+    while True:
+        for _ in range(3 if pool else 64):
+            sample = make_sample(seed, 128)
+            pool += [sample.target, sample.source] if seed % 4 == 0 else [sample.target]
+            seed += 1
+        pool = pool[-1500:]
+        crops = []
+        for index in rng.integers(len(pool), size=12):
+            top, left = rng.integers(0, 17, 2) * 4
+            crops.append(pool[index][top : top + 64, left : left + 64])
+        yield torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).contiguous().to(device)
 
 
 def slope_error(output: Tensor, target: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """What a word does to a picture: the image processing that makes the training targets.
 
 Every look keeps the light and shade of its source (the drawing) and sets the rest: colours and materials
-repaint what lies inside the mask, scenes change light and weather, styles redraw. Black outside the mask
-stays black.
+repaint what lies inside the mask, scenes change light and weather, styles redraw. Lines of the hint are inked
+in before a style redraws, so that what the hint shows can be seen in every look. Black outside the mask stays black.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from .scenes import Source, grid, noise
+from .drawing import LUMA, grid, noise
+from .scenes import Source
 
 # Tone curves: what a dark, a middling and a bright place of the source become, RGB in 0..255.
 COLOURS: dict[str, tuple[tuple[int, int, int], ...]] = {
@@ -52,15 +53,21 @@ SCENE_TONES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "spring": ((16, 52, 10), (108, 178, 56), (252, 214, 228)),
     "storm": ((6, 6, 14), (62, 58, 82), (150, 146, 176)),
 }
+INK = 0.45  # share of the light that a line takes
 STYLES = ("oil", "sketch", "watercolour", "cartoon", "mosaic", "pixel")
 PATTERNS = ("stripes", "dots", "checks")
 MATERIALS = (*MATERIAL_TONES, *PATTERNS)
 SCENES = tuple(SCENE_TONES)
 
 
-def apply_looks(source: Source, looks: Sequence[str], rng: np.random.Generator) -> np.ndarray:
-    """The source with the named looks, [H, W, 3] in [0, 1]: first material, then weather, then style."""
-    picture = source.picture
+def apply_looks(
+    source: Source, looks: Sequence[str], rng: np.random.Generator, hint: np.ndarray | None = None
+) -> np.ndarray:
+    """The source with the named looks, [H, W, 3] in [0, 1]: material, then weather, then ink, then style.
+
+    hint, [H, W] uint8 of 0 or 255, holds the lines to ink; none are without it.
+    """
+    picture = expose(source)
     colours = [look for look in looks if look in COLOURS]
     materials = [look for look in looks if look in MATERIALS]
     if materials:
@@ -70,15 +77,33 @@ def apply_looks(source: Source, looks: Sequence[str], rng: np.random.Generator) 
     for look in looks:
         if look in SCENES:
             picture = paint_scene(picture, source.mask, look, rng)
+    if hint is not None:
+        picture = ink(picture, hint)
     for look in looks:
         if look in STYLES:
             picture = STYLE_PAINTERS[look](picture, source.mask, rng)
     return np.clip(picture * source.mask[..., None], 0, 1).astype(np.float32)
 
 
+def expose(source: Source) -> np.ndarray:
+    """The source as a photographer would have it: its middle brightness near one half."""
+    inside = (source.picture @ LUMA)[source.mask > 0.5]
+    middle = float(np.median(inside)) if inside.size else 0.5
+    return np.clip(source.picture * np.clip(0.48 / max(middle, 1e-3), 0.6, 4), 0, 1)
+
+
+def ink(picture: np.ndarray, hint: np.ndarray) -> np.ndarray:
+    """Darken a picture along the hint's lines; lighten it there where it is too dark for that."""
+    stroke = np.clip(2 * cv2.GaussianBlur((hint > 0).astype(np.float32), (0, 0), 0.8), 0, 1)[..., None]
+    around = cv2.GaussianBlur((picture @ LUMA).astype(np.float32), (0, 0), 2)[..., None]
+    bright = np.clip((around - 0.12) / 0.12, 0, 1)
+    darker, lighter = picture * (1 - INK * stroke), picture + (1 - picture) * 0.5 * INK * stroke
+    return (lighter + (darker - lighter) * bright).astype(np.float32)
+
+
 def light(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Light and shade [H, W] in [0, 1], stretched so that the object's own colour and exposure drop out."""
-    luma = picture @ np.array([0.299, 0.587, 0.114], np.float32)
+    luma = picture @ LUMA
     inside = luma[mask > 0.5]
     if inside.size == 0:
         return luma
@@ -215,7 +240,7 @@ def paint_sketch(picture: np.ndarray, mask: np.ndarray, rng: np.random.Generator
     shade = light(picture, mask)
     y, x = grid(size)
     hatch = (np.sin((x + y) * size * 0.9) > 0.2) & (shade < 0.35)
-    paper = 0.94 - 0.25 * (1 - shade) ** 2 - 0.18 * hatch - 0.85 * edge_lines(picture, 0.8)
+    paper = 0.94 - 0.25 * (1 - shade) ** 2 - 0.18 * hatch - 0.6 * edge_lines(picture, 0.8)
     return np.repeat(np.clip(paper, 0.06, 1)[..., None], 3, -1).astype(np.float32)
 
 
@@ -234,7 +259,7 @@ def paint_cartoon(picture: np.ndarray, mask: np.ndarray, rng: np.random.Generato
     level = (np.floor(grey * 4) + 0.5) / 4
     flat = np.clip((smooth + 0.04) * level / np.maximum(grey, 0.04), 0, 1)
     flat = np.clip(flat.mean(-1, keepdims=True) + (flat - flat.mean(-1, keepdims=True)) * 1.5, 0, 1)
-    return flat * (1 - np.clip(1.6 * edge_lines(smooth, 0.9), 0, 1)[..., None])
+    return flat * (1 - np.clip(0.8 * edge_lines(smooth, 0.9), 0, 1)[..., None])
 
 
 def paint_mosaic(picture: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -14,10 +14,25 @@ from diffusers import AutoencoderTiny, ControlNetModel, DDIMScheduler, UNet2DCon
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-LATENT_CHANNELS = 16
-WIDTHS = (48, 96, 160)
+from .drawing import LUMA
+
+LATENT_PX = 4  # sides of the block of pixels that a latent stands for
+WIDTHS = (48, 96, 128, 192)
 TEXT_WIDTH = 128
 NATIVE_SIZE = 256
+# The latent channels: axis in colour space, rows and columns of a 4 x 4 cosine transform, and a gain that brings each
+# to about the same spread, since noise drowns what is faint.
+LATENT_TERMS = (
+    (LUMA, 0, 0, 4.0),
+    (LUMA, 0, 1, 14.0),
+    (LUMA, 1, 0, 14.0),
+    (LUMA, 1, 1, 26.0),
+    (LUMA, 0, 2, 26.0),
+    (LUMA, 2, 0, 26.0),
+    (np.array([0, 0, 1]) - LUMA, 0, 0, 5.0),
+    (np.array([1, 0, 0]) - LUMA, 0, 0, 5.0),
+)
+LATENT_CHANNELS = len(LATENT_TERMS)
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,9 @@ class EmbeddedModel:
                 copy.deepcopy(part).to(torch.float16).save_pretrained(partial / name)  # training goes on in float32
             else:
                 part.save_pretrained(partial / name)
+        for config in partial.glob("*/config.json"):  # where a part was loaded from is nobody's business
+            kept = {key: value for key, value in json.loads(config.read_text()).items() if key != "_name_or_path"}
+            config.write_text(json.dumps(kept, indent=2) + "\n")
         (partial / "model_index.json").write_text(json.dumps(pipeline_index(self), indent=2) + "\n")
         if folder.exists():
             old = folder.with_name(folder.name + ".old")
@@ -73,37 +91,41 @@ def pipeline_index(model: EmbeddedModel) -> dict[str, object]:
     }
 
 
+def network_shape() -> dict[str, object]:
+    """What UNet and ControlNet share.
+
+    A pooled text embedding joins the time embedding and scales every residual block (FiLM, Perez et al. 2018): looks
+    are properties of the whole picture, and words reach them so long before cross-attention would have found them.
+    Attention, costly on a CPU, is left to the middle block.
+    """
+    return {
+        "in_channels": LATENT_CHANNELS,
+        "block_out_channels": WIDTHS,
+        "down_block_types": ("DownBlock2D",) * len(WIDTHS),
+        "mid_block_type": "UNetMidBlock2DCrossAttn",
+        "layers_per_block": 1,
+        "cross_attention_dim": TEXT_WIDTH,
+        "attention_head_dim": 6,
+        "norm_num_groups": 16,
+        "resnet_time_scale_shift": "scale_shift",
+        "addition_embed_type": "text",
+        "addition_embed_type_num_heads": 4,
+    }
+
+
 def build_unet() -> UNet2DConditionModel:
-    """The denoiser; text enters below the top level, where attention is cheap."""
+    """The denoiser."""
     return UNet2DConditionModel(
-        sample_size=NATIVE_SIZE // 8,
-        in_channels=LATENT_CHANNELS,
+        sample_size=NATIVE_SIZE // LATENT_PX,
         out_channels=LATENT_CHANNELS,
-        block_out_channels=WIDTHS,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        layers_per_block=1,
-        cross_attention_dim=TEXT_WIDTH,
-        attention_head_dim=4,
-        norm_num_groups=16,
+        up_block_types=("UpBlock2D",) * len(WIDTHS),
+        **network_shape(),
     )
 
 
 def build_controlnet() -> ControlNetModel:
-    """The branch that reads the hint: lines cross from pixels to latents without losing their place.
-
-    A picture block of 2 x 2, 4 x 4, 8 x 8 pixels has 4, 16, 64 line bits; the widths leave room for them all.
-    """
-    controlnet = ControlNetModel(
-        in_channels=LATENT_CHANNELS,
-        block_out_channels=WIDTHS,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        layers_per_block=1,
-        cross_attention_dim=TEXT_WIDTH,
-        attention_head_dim=4,
-        norm_num_groups=16,
-        conditioning_embedding_out_channels=(8, 16, 32, 64),
-    )
+    """The branch that reads the hint: lines cross from pixels to latents without losing their place."""
+    controlnet = ControlNetModel(conditioning_embedding_out_channels=(8, 24, 64), **network_shape())
     # Zero convolutions protect a trained UNet; here both learn together, so the branch speaks from the start.
     zeros = [*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block]
     for layer in (*zeros, controlnet.controlnet_cond_embedding.conv_out):
@@ -153,16 +175,16 @@ def build_scheduler() -> DDIMScheduler:
 
 
 def build_vae() -> AutoencoderTiny:
-    """Picture [-1, 1] to latents at an eighth of the size and back.
+    """Picture [-1, 1] to latents at a quarter of the size and back.
 
-    The encoder has no blocks between its convolutions, so it is linear; it starts as the low frequencies of
-    an 8 x 8 cosine transform, a code that is good at once and only has to be refined.
+    The encoder has no blocks between its convolutions, so it is linear: an exact cosine transform that needs no
+    training. Four pixels a latent keep a line where it is; the decoder adds the sharpness.
     """
     vae = AutoencoderTiny(
-        encoder_block_out_channels=(48, 48, 48, 48),
-        num_encoder_blocks=(0, 0, 0, 0),
-        decoder_block_out_channels=(32, 32, 32, 32),
-        num_decoder_blocks=(3, 3, 2, 1),
+        encoder_block_out_channels=(48, 48, 48),
+        num_encoder_blocks=(0, 0, 0),
+        decoder_block_out_channels=(32, 32, 32),
+        num_decoder_blocks=(3, 2, 1),
         latent_channels=LATENT_CHANNELS,
         scaling_factor=1.0,
     )
@@ -171,40 +193,28 @@ def build_vae() -> AutoencoderTiny:
 
 
 def set_cosine_transform(vae: AutoencoderTiny) -> None:
-    """Write an exact 8 x 8 cosine transform (10 brightness, 2 x 3 colour terms) into the linear encoder."""
-    first, *strided, last = [layer for layer in vae.encoder.layers if isinstance(layer, nn.Conv2d)]
-    luma = np.array([0.299, 0.587, 0.114])
-    axes = (luma, np.array([0, 0, 1]) - luma, np.array([1, 0, 0]) - luma)
-    low = [(u, v) for u in range(4) for v in range(4) if u + v <= 3]
-    gains = (3.2, 14.0, 24.0, 34.0)  # fine detail is faint: without these gains noise would drown it at once
-    terms = [(0, u, v, gains[u + v]) for u, v in low]
-    terms += [(axis, u, v, 6.0 if u + v == 0 else 20.0) for axis in (1, 2) for u, v in ((0, 0), (0, 1), (1, 0))]
+    """Write LATENT_TERMS into the linear encoder."""
+    first, strided, transform, last = [layer for layer in vae.encoder.layers if isinstance(layer, nn.Conv2d)]
+    for parameter in vae.encoder.parameters():
+        nn.init.zeros_(parameter)
+    colours = torch.eye(3)
     with torch.no_grad():
-        for layer in (first, *strided, last):
-            nn.init.normal_(layer.weight, std=1e-3)  # the spare channels need a slope to learn from
-            if layer.bias is not None:
-                layer.bias.zero_()
-        for channel in range(3):
-            first.weight[channel, :, 1, 1] = torch.eye(3)[channel]
-        for layer, width in ((strided[0], 3), (strided[1], 12)):  # space to depth: 3 -> 12 -> 48 channels
-            for y in range(2):
-                for x in range(2):
-                    for channel in range(width):
-                        layer.weight[(2 * y + x) * width + channel, :, 1 + y, 1 + x] = torch.eye(48)[channel]
-        for index, (axis, u, v, gain) in enumerate(terms):
-            strided[2].weight[index] = 0
-            for y in range(8):
-                for x in range(8):
-                    basis = np.cos((2 * y + 1) * u * np.pi / 16) * np.cos((2 * x + 1) * v * np.pi / 16)
-                    # the pixel's way through the two space-to-depth layers, coarse to fine
-                    inner = 12 * (2 * (y // 2 % 2) + x // 2 % 2) + 3 * (2 * (y % 2) + x % 2)
-                    weight = torch.tensor(axes[axis] * basis * gain / 64, dtype=torch.float32)
-                    strided[2].weight[index, inner : inner + 3, 1 + y // 4, 1 + x // 4] = weight
-            last.weight[index] = 0
-            last.weight[index, index, 1, 1] = 1
-        last.bias[0] = -0.5 * terms[0][3]  # mid-grey is the zero latent
+        first.weight[:3, :, 1, 1] = colours
+        for y in range(2):
+            for x in range(2):  # space to depth: 3 -> 12 channels
+                base = 3 * (2 * y + x)
+                strided.weight[base : base + 3, :3, 1 + y, 1 + x] = colours
+        for channel, (axis, rows, columns, gain) in enumerate(LATENT_TERMS):
+            for y in range(4):
+                for x in range(4):
+                    basis = np.cos((2 * y + 1) * rows * np.pi / 8) * np.cos((2 * x + 1) * columns * np.pi / 8)
+                    base = 3 * (2 * (y % 2) + x % 2)
+                    weight = torch.tensor(axis * basis * gain / 16, dtype=torch.float32)
+                    transform.weight[channel, base : base + 3, 1 + y // 2, 1 + x // 2] = weight
+            last.weight[channel, channel, 1, 1] = 1
+        last.bias[0] = -LATENT_TERMS[0][3] / 2  # mid-grey is the zero latent
 
 
 def to_latents(vae: AutoencoderTiny, pictures: Tensor) -> Tensor:
-    """Pictures [n, 3, H, W] in [0, 1] to scaled latents [n, 16, H / 8, W / 8]."""
+    """Pictures [n, 3, H, W] in [0, 1] to scaled latents [n, 8, H / 4, W / 4]."""
     return vae.encode(pictures * 2 - 1).latents * vae.config.scaling_factor
