@@ -12,13 +12,16 @@ from typing import Annotated, Any
 
 import typer
 
-from .clips import clip_folder, load_clip
+from .clips import clip_folder, load_clip, new_clip_folder
+from .decompose import box_masks, read_masks
+from .decompose import decompose as decompose_video
 from .edit import edit_background, edit_foreground
 from .errors import InputError
 from .layers import LayeredVideo
-from .options import BackgroundOptions, ForegroundOptions, RenderOptions, choices
+from .options import BackgroundOptions, DecomposeOptions, ForegroundOptions, RenderOptions, choices
 from .progress import within
 from .results import read_picture, save_run
+from .video import read_video
 
 command = typer.Typer(add_completion=False, no_args_is_help=True, help="Edit a video with words, without flicker.")
 
@@ -114,6 +117,42 @@ def edit(
 
 
 @command.command()
+@with_flags(DecomposeOptions)
+def decompose(
+    video: Annotated[Path, typer.Argument(help="a video file, or a folder of pictures")],
+    *,
+    name: Annotated[str, typer.Option(help="what to call the clip")],
+    masks: Annotated[Path | None, typer.Option(help="the object, white on black: a folder or a video")] = None,
+    box: Annotated[
+        str | None, typer.Option(help="LEFT,TOP,RIGHT,BOTTOM around the object, in the video's pixels")
+    ] = None,
+    box_frame: Annotated[int, typer.Option(help="the frame, of those used, that the box is drawn in")] = 0,
+    size: Annotated[str | None, typer.Option(help="WxH to work at; the clip's by default, up to 768")] = None,
+    data: Data = Path("data"),
+    as_json: Json = False,
+    given: dict[str, Any],
+) -> None:
+    """Split a video into foreground and background layers, as a new clip in --data.
+
+    Without --masks and --box, the object is what moves against the background.
+    """
+    from .decompose.store import save_layers
+
+    folder = new_clip_folder(data, name)
+    given.update(parse_size(size))
+    opened, options = read_video(video), DecomposeOptions(**given)
+    marked = read_masks(masks) if masks else None
+    if box:
+        marked = box_masks(opened, box, box_frame, options)
+    clip = decompose_video(opened, marked, options, within(_show, 0, 0.95))
+    save_layers(clip, folder)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    facts = {"clip": name, "folder": str(folder), "frames": clip.frame_count, "size": [*clip.size[::-1]]}
+    print(json.dumps(facts) if as_json else folder)
+
+
+@command.command()
 @with_flags(RenderOptions)
 def render(
     name: Name,
@@ -129,17 +168,22 @@ def render(
     given: dict[str, Any],
 ) -> None:
     """Map atlases, edited by hand or the clip's own, back to a video."""
-    if size:
-        width, _, height = size.lower().partition("x")
-        if not (width.isdigit() and height.isdigit()):
-            raise InputError(f"--size must look like 768x432, got {size!r}.")
-        given.update(width=int(width), height=int(height))
-    options = RenderOptions(**given)
+    options = RenderOptions(**given, **parse_size(size))
     clip = load_clip(clip_folder(data, name), device, progress=within(_show, 0, 0.5, "loading the clip: "))
     atlases = {"foreground": foreground_atlas, "background": background_atlas}
     pictures = {layer: clip.check_atlas(layer, read_picture(path)) for layer, path in atlases.items() if path}
     folder = save_run(clip, log, {}, **pictures, options=options, progress=within(_show, 0.5, 1, "rendering "))
     _finish(folder, clip, output, as_json, {})
+
+
+def parse_size(text: str | None) -> dict[str, int]:
+    """'768x432' -> width and height; nothing for None."""
+    if not text:
+        return {}
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise InputError(f"--size must look like 768x432, got {text!r}.")
+    return {"width": int(width), "height": int(height)}
 
 
 def _picked(options_class: type, given: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from . import cache
 from .bake import BakedLayer, bake
 from .coords import LAYER_NAMES, LayerName, Window
+from .decompose.store import load_layers
 from .errors import InputError
 from .lattice import LatticeWarp, Matte
 from .layers import Layer, LayeredVideo
@@ -25,7 +26,8 @@ def list_clips(data: Path) -> list[str]:
     """Names of the clips in a data folder, sorted."""
     if not data.is_dir():
         return []
-    return sorted(path.parent.name for path in data.glob("*/config.json") if NAME.fullmatch(path.parent.name))
+    found = [path.parent.name for kind in ("config.json", "layers.json") for path in data.glob(f"*/{kind}")]
+    return sorted({name for name in found if NAME.fullmatch(name)})
 
 
 def clip_folder(data: Path, name: str) -> Path:
@@ -39,6 +41,15 @@ def clip_folder(data: Path, name: str) -> Path:
     return folder
 
 
+def new_clip_folder(data: Path, name: str) -> Path:
+    """Where a new clip of that name goes. Raises InputError for a name that is none, or is taken."""
+    if not NAME.fullmatch(name):
+        raise InputError(f"{name!r} is no clip name; use letters, digits, '-', '_' and '.', without slashes.")
+    if (data / name).exists():
+        raise InputError(f"there is a clip {name!r} in {data} already; choose another name.")
+    return data / name
+
+
 def load_clip(
     folder: Path | str,
     device: torch.device | str | None = None,
@@ -50,11 +61,11 @@ def load_clip(
     Parameters
     ----------
     folder
-        A clip as StableVideo, Text2LIVE and layered-neural-atlases lay it out.
+        A clip as StableVideo, Text2LIVE and layered-neural-atlases lay it out, or one decomposed here.
     device
         Where atlases and warps go; the CPU by default.
     atlas_resolution
-        Texels over a layer's whole canvas; an atlas picture is the part of it that the clip sees.
+        Texels over a network layer's whole canvas; an atlas picture is the part of it that the clip sees.
     progress
         Called with the fraction done and a text; may raise Cancelled.
 
@@ -64,6 +75,8 @@ def load_clip(
         Something is missing or wrong; the message names it.
     """
     folder = Path(folder)
+    if (folder / "layers.json").is_file():
+        return load_layers(folder, device)
     config = NLAConfig.from_file(folder / "config.json")
     video = _source_video(folder, config)
     matte, baked = _cached_bake(folder, progress)

@@ -38,12 +38,16 @@ class Layer:
         [1, Ha, Wa], 1 where some frame sees the texel, 0 elsewhere.
     warp
         Gives uv for the frames and the size asked.
+    light
+        [T, 3, rows, columns] factors on a coarse grid over each frame: shadows and exposure that the atlas does not
+        hold. None where it is 1 everywhere.
     """
 
     name: LayerName
     atlas: Tensor
     coverage: Tensor
     warp: LatticeWarp
+    light: Tensor | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -61,6 +65,19 @@ class Layer:
         uv = self.uv(frames, size, region)
         pictures = picture[None].expand(len(uv), -1, -1, -1)
         return F.grid_sample(pictures, uv, mode="bilinear", padding_mode="border", align_corners=False)
+
+    def lit(
+        self, picture: Tensor, frames: Sequence[int], size: tuple[int, int], region: Region | None = None
+    ) -> Tensor:
+        """`sample`, under the light of each frame."""
+        seen = self.sample(picture, frames, size, region)
+        return seen if self.light is None else seen.mul_(self.light_at(frames, size, region))
+
+    def light_at(self, frames: Sequence[int], size: tuple[int, int], region: Region | None = None) -> Tensor:
+        """The light's factors at every pixel -> [n, 3, H, W]."""
+        factors = spread_light(self.light[list(frames)], size)
+        top, left, bottom, right = region or (0, 0, *size)
+        return factors[:, :, top:bottom, left:right]
 
     def invert(self, vertices: Tensor, places: Tensor) -> tuple[tuple[slice, slice, slice], Tensor]:
         """Where the texels that a mesh covers lie on it.
@@ -207,14 +224,14 @@ class LayeredVideo:
     ) -> Tensor:
         """alpha * foreground + (1 - alpha) * background; the foreground only where there is any."""
         light = light or {}
-        result = self.background.sample(pictures["background"], frames, size)
+        result = self.background.lit(pictures["background"], frames, size)
         if light.get("background") is not None:
             result = result * light["background"]
         region = self.matte.region(frames, size)
         if region is not None:
             top, left, bottom, right = region
             window = (..., slice(top, bottom), slice(left, right))
-            front = self.foreground.sample(pictures["foreground"], frames, size, region)
+            front = self.foreground.lit(pictures["foreground"], frames, size, region)
             if light.get("foreground") is not None:
                 front = front * light["foreground"][window]
             result[window].lerp_(front, self.alpha(frames, size)[window])
@@ -269,6 +286,9 @@ class LayeredVideo:
 
         share = self.alpha([frame])[:, :, top:bottom, left:right]
         share = resize(share if layer == "foreground" else 1 - share, picture.shape[1:])
+        if target.light is not None and len(picture) == 3:
+            light = target.light_at([frame], self.size, region)
+            picture = picture.to(share) / resize(light, picture.shape[1:])[0]
         both = torch.cat([picture[None].to(share), share], dim=1)
         found = F.grid_sample(both, grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
         colours = torch.zeros(len(picture), *target.size, device=grid.device)
@@ -276,6 +296,11 @@ class LayeredVideo:
         colours[window] = found[:-1]
         coverage[window] = found[-1:] * covered
         return colours, coverage
+
+
+def spread_light(light: Tensor, size: tuple[int, int]) -> Tensor:
+    """Factors [n, 3, rows, columns] on a coarse grid -> [n, 3, H, W] at every pixel."""
+    return F.interpolate(light, size, mode="bicubic", align_corners=False)
 
 
 def resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:

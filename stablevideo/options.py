@@ -5,6 +5,9 @@ from typing import Any, Literal, get_args
 
 from .errors import InputError
 
+LONGEST_PX = 768  # of a clip that is decomposed, unless a size is given
+MESH_PX = 32  # a clip is worked on at no less than this
+
 
 def option(default: Any, help: str, low: float | None = None, high: float | None = None, step: float = 1) -> Any:
     """A dataclass field with a one-line help and, for numbers, its range and the step of a slider."""
@@ -67,17 +70,42 @@ class RenderOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
-        if (self.width == 0) != (self.height == 0):
-            raise InputError(f"give width and height together, got {self.width}x{self.height}.")
+        check_size(self.width, self.height)
 
     def size(self, clip_size: tuple[int, int]) -> tuple[int, int]:
         """(height, width) of the result for a clip of that size."""
         return (self.height, self.width) if self.width else clip_size
 
 
+@dataclass(frozen=True)
+class DecomposeOptions:
+    """Splitting a clip into layers."""
+
+    width: int = option(0, "width to work at, in pixels; 0 keeps the clip's, up to 768 on the longer side", 0, 1920, 2)
+    height: int = option(0, "height to work at, in pixels", 0, 1920, 2)
+    first_frame: int = option(0, "where in the video to begin", 0, 1000000)
+    frames: int = option(0, "how many frames to use; 0 takes all from there on", 0, 600)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        check_size(self.width, self.height)
+
+    def size(self, clip_size: tuple[int, int]) -> tuple[int, int]:
+        """(height, width), both even, to work at for a clip of that size."""
+        scale = min(1.0, LONGEST_PX / max(clip_size))
+        height, width = (self.height, self.width) if self.width else (side * scale for side in clip_size)
+        return max(MESH_PX, 2 * round(height / 2)), max(MESH_PX, 2 * round(width / 2))
+
+
 def choices(item: Field) -> tuple[str, ...]:
     """The values a `Literal` field admits; none for any other field."""
     return get_args(item.type) if getattr(item.type, "__origin__", None) is Literal else ()
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise InputError where only one side is given."""
+    if (width == 0) != (height == 0):
+        raise InputError(f"give width and height together, got {width}x{height}.")
 
 
 def check_options(options: Any) -> None:

@@ -8,7 +8,7 @@ import re
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -75,6 +75,13 @@ class Video:
         Raises IndexError for an index outside the clip, VideoError where the data cannot be decoded.
         """
         return self._decode(self._reader, indices)
+
+    def part(self, first: int, count: int) -> Video:
+        """`count` frames from frame `first` on as a clip of their own, silent where it begins later."""
+        if not (first >= 0 and count >= 1 and first + count <= self.frame_count):
+            raise IndexError(f"frames {first} to {first + count - 1} of {self.path}, which has {self.frame_count}")
+        sound = self.has_audio and first == 0
+        return replace(self, frame_count=count, has_audio=sound, _reader=self._reader.part(first, count))
 
     def chunks(self, length: int = 16) -> Iterator[Tensor]:
         """Yield the clip in order, as consecutive uint8 [<=length, 3, H, W]; memory holds one chunk."""
@@ -282,6 +289,9 @@ class _FolderReader:
     def fresh(self) -> _FolderReader:
         return self
 
+    def part(self, first: int, count: int) -> _FolderReader:
+        return _FolderReader(self.pictures[first : first + count], self.size)
+
     def read(self, index: int) -> np.ndarray:
         picture = _read_picture(self.pictures[index])
         if picture.shape[:2] != self.size:
@@ -311,7 +321,10 @@ class _FileReader:
         return _FileReader, (self.path, self.size, self.shown, self.keys, self.order)
 
     def fresh(self) -> _FileReader:
-        return _FileReader(self.path, self.size, self.shown, self.keys, self.order)
+        return self.part(0, len(self.shown))
+
+    def part(self, first: int, count: int) -> _FileReader:
+        return _FileReader(self.path, self.size, self.shown[first : first + count], self.keys, self.order)
 
     def read(self, index: int) -> np.ndarray:
         """Frame `index`, upright: uint8 [H, W, 3]."""

@@ -1,0 +1,159 @@
+"""From a video to a `LayeredVideo`, in one call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..coords import LAYER_NAMES
+from ..errors import InputError
+from ..flow import clip_flow
+from ..lattice import LatticeWarp, Matte
+from ..layers import Layer, LayeredVideo
+from ..options import DecomposeOptions
+from ..progress import Progress, quiet, within
+from ..video import Video, read_video
+from .align import align_background, chain, reference_frame
+from .fit import Fit
+from .masks import carry, mask_from_box, masks_from_motion
+from .preflight import preflight
+from .sheet import SEEN, Sheet
+
+LOGGER = logging.getLogger(__name__)
+CLEAR_PX = 4  # the background's alignment keeps this far from the object
+LEAST_FRAMES = 2
+
+
+def decompose(
+    video: Video,
+    masks: np.ndarray | Mapping[int, np.ndarray] | None = None,
+    options: DecomposeOptions | None = None,
+    progress: Progress = quiet,
+) -> LayeredVideo:
+    """Split a clip into foreground and background.
+
+    Parameters
+    ----------
+    video
+        At any size; it is worked on at the options' size.
+    masks
+        The object: bool [T, H, W] for every frame, or some frames' masks [H, W] by number, carried through the clip;
+        None takes what moves against the background. Any size of the video's aspect.
+
+    Raises
+    ------
+    InputError
+        Fewer than two frames, a cut, a mask that is empty, covers all or does not fit, or nothing that moves.
+    """
+    options = options or DecomposeOptions()
+    last = video.frame_count if options.frames == 0 else min(video.frame_count, options.first_frame + options.frames)
+    if last - options.first_frame < LEAST_FRAMES:
+        asked = f"from frame {options.first_frame} on, {video.path.name} with its {video.frame_count} frames"
+        raise InputError(f"{asked} gives fewer than {LEAST_FRAMES}; choose a longer part.")
+    video = video.part(options.first_frame, last - options.first_frame)
+    frames = read_frames(video, options.size(video.size), within(progress, 0, 0.05))
+    size = frames[0].shape[:2]
+    greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    flow = clip_flow(greys)
+    seen = preflight(greys, flow)
+    if len(seen.parts) > 1:
+        parts = "; or ".join(f"{n} frames from frame {options.first_frame + first}" for first, n in seen.parts)
+        raise InputError(f"the clip is cut into {len(seen.parts)} scenes; choose one: {parts}.")
+    for warning in seen.warnings:
+        LOGGER.warning("%s: %s", video.path.name, warning)
+    progress(0.1, "motion known")
+    found = find_masks(frames, flow, masks, within(progress, 0.1, 0.2))
+    far = np.stack([cv2.dilate(m.astype(np.uint8), np.ones((2 * CLEAR_PX + 1,) * 2, np.uint8)) == 0 for m in found])
+    near = np.stack([cv2.erode(m.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0 for m in found])
+    reference = reference_frame(found)
+    pictures = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).contiguous()
+    fit = Fit(
+        pictures,
+        torch.from_numpy(found),
+        flow,
+        chain(flow, near, reference, "affine"),
+        align_background(flow, far, reference),
+    )
+    fit.run(progress=within(progress, 0.2, 1))
+    layers = {name: as_layer(name, sheet, size) for name, sheet in zip(LAYER_NAMES, fit.sheets, strict=True)}
+    matte = Matte.pack([alpha.float() / 255 for alpha in fit.alpha])
+    return LayeredVideo(video.path.stem, video, **layers, matte=matte)
+
+
+def read_frames(video: Video, size: tuple[int, int], progress: Progress) -> list[np.ndarray]:
+    """All frames, uint8 [H, W, 3], at a size (height, width)."""
+    frames = []
+    for chunk in video.chunks():
+        for picture in chunk:
+            pixels = picture.permute(1, 2, 0).numpy()
+            frames.append(cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA))
+        progress(len(frames) / video.frame_count, f"frame {len(frames)} of {video.frame_count}")
+    return frames
+
+
+def find_masks(
+    frames: list[np.ndarray],
+    flow: object,
+    masks: np.ndarray | Mapping[int, np.ndarray] | None,
+    progress: Progress,
+) -> np.ndarray:
+    """Masks of all frames, bool [T, H, W], from what was given."""
+    if masks is None:
+        return masks_from_motion(frames, flow, progress)
+    if isinstance(masks, Mapping):
+        return carry(frames, flow, {i: check_mask(mask, frames[0], i) for i, mask in masks.items()}, progress)
+    if len(masks) != len(frames):
+        raise InputError(f"there are {len(masks)} masks for {len(frames)} frames; give one for each.")
+    fitted = np.stack([check_mask(mask, frames[0], i, may_be_empty=True) for i, mask in enumerate(masks)])
+    if not fitted.any():
+        raise InputError("the masks are empty in every frame; white must mark the object.")
+    return fitted
+
+
+def read_masks(path: Path) -> np.ndarray:
+    """Masks from a folder of pictures or a video, white on black -> bool [T, H, W]."""
+    return np.concatenate([chunk.amax(1).numpy() > 127 for chunk in read_video(path).chunks()])
+
+
+def box_masks(video: Video, text: str, frame: int, options: DecomposeOptions) -> dict[int, np.ndarray]:
+    """What the box 'LEFT,TOP,RIGHT,BOTTOM', in the video's pixels, holds in a frame of those used."""
+    sides = text.replace(" ", "").split(",")
+    if len(sides) != 4 or not all(side.isdigit() for side in sides):
+        raise InputError(f"a box looks like LEFT,TOP,RIGHT,BOTTOM in pixels, got {text!r}.")
+    number = options.first_frame + frame
+    if not frame >= 0 or number >= video.frame_count:
+        raise InputError(f"the box's frame {frame} is not in the clip; it has {video.frame_count} frames.")
+    height, width = options.size(video.size)
+    picture = video.frames([number])[0].permute(1, 2, 0).numpy()
+    scale = (width / video.width, height / video.height) * 2
+    box = tuple(round(int(side) * factor) for side, factor in zip(sides, scale, strict=True))
+    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    return {frame: mask_from_box(small, box)}
+
+
+def check_mask(mask: np.ndarray, frame: np.ndarray, number: int, may_be_empty: bool = False) -> np.ndarray:
+    """A mask at the frame's size. Raises InputError for another aspect, or where it is empty or covers all."""
+    height, width = frame.shape[:2]
+    if abs(mask.shape[1] / mask.shape[0] * height / width - 1) > 0.02:
+        got = f"{mask.shape[1]}x{mask.shape[0]}"
+        raise InputError(f"the mask of frame {number} is {got}, which does not fit frames of {width}x{height}.")
+    fitted = cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_AREA) > 127
+    if fitted.all():
+        raise InputError(f"the mask of frame {number} covers the whole frame; nothing is left for the background.")
+    if not fitted.any() and not may_be_empty:
+        raise InputError(f"the mask of frame {number} is empty; mark the object.")
+    return fitted
+
+
+def as_layer(name: str, sheet: Sheet, size: tuple[int, int]) -> Layer:
+    """A fitted sheet as a layer."""
+    height, width = sheet.atlas_size
+    uv = (sheet.nodes - sheet.origin) * sheet.scale * (2 / torch.tensor([width, height])) - 1
+    coverage: Tensor = (sheet.weight > SEEN).float()
+    return Layer(name, sheet.atlas, coverage, LatticeWarp(uv, sheet.stride, size), sheet.light)

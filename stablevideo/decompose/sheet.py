@@ -1,0 +1,139 @@
+"""A layer while it is being fitted: maps on a lattice, an atlas splatted from the frames, and the light on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .. import coords
+from ..lattice import LatticeWarp
+from ..layers import spread_light
+from ..raster import fill_missing
+
+Size = tuple[int, int]
+MARGIN_PX = 6  # of canvas around what the frames see
+SEEN = 0.05  # a texel with less splatted weight is not covered
+LARGEST = 4096  # texels along a side
+
+
+class Sheet:
+    """Nodes hold canvas positions: pixels of the reference frame at the clip's own size, (x, y) order.
+
+    Attributes
+    ----------
+    nodes
+        [T, rows, columns, 2].
+    light
+        [T, 3, r, c]: factors on a coarse grid over each frame, 1 where the atlas is as bright as the frame.
+    atlas, weight
+        [3, Ha, Wa] and [1, Ha, Wa]: the picture, and how much was splatted on each texel.
+    """
+
+    def __init__(self, maps: np.ndarray, size: Size, stride: int, light_shape: Size) -> None:
+        self.size, self.stride = size, stride
+        rows, columns = LatticeWarp.shape(size, stride)
+        y, x = torch.meshgrid(
+            (torch.arange(rows) - 1.0) * stride, (torch.arange(columns) - 1.0) * stride, indexing="ij"
+        )
+        places = torch.stack([x, y, torch.ones_like(x)], -1)
+        mapped = torch.einsum("tij,rcj->trci", torch.from_numpy(maps).float(), places)
+        self.nodes = mapped[..., :2] / mapped[..., 2:]
+        self.light = torch.ones(len(maps), 3, *light_shape)
+        self.scale, self.origin, self.atlas_size = 1.0, torch.zeros(2), (1, 1)
+        self._bases: dict[Size, tuple[Tensor, Tensor]] = {}
+
+    def bases(self, size: Size) -> tuple[Tensor, Tensor]:
+        """Cubic weights [H, rows] and [W, columns] of the nodes at the pixels of frames of `size`."""
+        if size not in self._bases:
+            self._bases[size] = tuple(
+                coords.cubic_weights(coords.pixel_centres(0, side, side, own) / self.stride + 1, count)
+                for side, own, count in zip(size, self.size, self.nodes.shape[1:3], strict=True)
+            )
+        return self._bases[size]
+
+    def spread(self, values: Tensor, size: Size) -> Tensor:
+        """Lattice values [n, rows, columns, 2] -> [n, 2, H, W]."""
+        rows, columns = self.bases(size)
+        return rows @ values.permute(0, 3, 1, 2) @ columns.T
+
+    def gather(self, pixels: Tensor) -> Tensor:
+        """The adjoint of `spread`: [n, 2, H, W] -> [n, rows, columns, 2]."""
+        rows, columns = self.bases(tuple(pixels.shape[2:]))
+        return (rows.T @ pixels @ columns).permute(0, 2, 3, 1)
+
+    def refined(self, stride: int) -> None:
+        """Continue on a finer lattice."""
+        warp = LatticeWarp(self.nodes, self.stride, self.size)
+        shape = LatticeWarp.shape(self.size, stride)
+        rows, columns = (
+            coords.cubic_weights(((torch.arange(count) - 1.0) * stride) / self.stride + 1, own)
+            for count, own in zip(shape, warp.nodes.shape[1:3], strict=True)
+        )
+        self.nodes = torch.einsum("hy,nyxc,wx->nhwc", rows, self.nodes, columns)
+        self.stride = stride
+        self._bases.clear()
+
+    def place_window(self, shown: Tensor, scale: float) -> None:
+        """Choose the part of the canvas that the atlas holds, at `scale` texels a canvas pixel.
+
+        shown, bool [T, H, W], says where the layer is seen.
+        """
+        size = tuple(shown.shape[1:])
+        low, high = [], []
+        for frame in range(len(shown)):
+            places = self.spread(self.nodes[frame : frame + 1], size)[0][:, shown[frame]]
+            if places.numel():
+                low.append(places.amin(1))
+                high.append(places.amax(1))
+        low, high = torch.stack(low).amin(0) - MARGIN_PX, torch.stack(high).amax(0) + MARGIN_PX
+        self.scale, self.origin = scale, low
+        width, height = ((high - low) * scale).ceil().long().clamp(max=LARGEST).tolist()
+        self.atlas_size = (height, width)
+
+    def texels(self, frames: Sequence[int], size: Size) -> Tensor:
+        """[n, 2, H, W] texels of the atlas."""
+        canvas = self.spread(self.nodes[list(frames)], size)
+        return (canvas - self.origin[:, None, None]) * self.scale - 0.5
+
+    def grid(self, texels: Tensor) -> Tensor:
+        """Texels [n, 2, H, W] -> [n, H, W, 2] for `grid_sample`."""
+        height, width = self.atlas_size
+        return coords.pixel_to_unit(texels.permute(0, 2, 3, 1), (height, width))
+
+    def look(self, picture: Tensor, texels: Tensor) -> Tensor:
+        """An atlas-shaped picture [C, Ha, Wa] through the maps -> [n, C, H, W]."""
+        pictures = picture[None].expand(len(texels), -1, -1, -1)
+        return F.grid_sample(pictures, self.grid(texels), padding_mode="border", align_corners=False)
+
+    def lights(self, frames: Sequence[int], size: Size) -> Tensor:
+        """The light's factors at the pixels of frames, [n, 3, H, W]."""
+        return spread_light(self.light[list(frames)], size)
+
+    def empty(self) -> Tensor:
+        """An accumulator for `splat`."""
+        return torch.zeros(self.atlas_size[0] * self.atlas_size[1], 4)
+
+    def splat(self, total: Tensor, pictures: Tensor, weights: Tensor, texels: Tensor) -> None:
+        """Add pictures [n, 3, H, W], weighed by [n, 1, H, W], bilinearly to the accumulator."""
+        height, width = self.atlas_size
+        values = torch.cat([pictures * weights, weights], 1).permute(0, 2, 3, 1).reshape(-1, 4)
+        used = values[:, 3] > 1e-4
+        values = values[used]
+        x, y = (texels[:, axis].reshape(-1)[used] for axis in (0, 1))
+        left, top = x.floor(), y.floor()
+        for down in (0, 1):
+            for right in (0, 1):
+                share = (1 - (x - left - right).abs()) * (1 - (y - top - down).abs())
+                column, row = (left + right).long().clamp(0, width - 1), (top + down).long().clamp(0, height - 1)
+                total.index_add_(0, row * width + column, values * share[:, None])
+
+    def take(self, total: Tensor) -> None:
+        """Make the atlas from what was splatted; what no frame sees is a smooth continuation."""
+        maps = total.T.reshape(4, *self.atlas_size)
+        self.weight = maps[3:]
+        covered = (self.weight > SEEN).float()
+        self.atlas = fill_missing(maps[:3] / self.weight.clamp(min=1e-4), covered)

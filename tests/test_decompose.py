@@ -1,0 +1,221 @@
+"""Decomposing clips whose layers are known, because the tests drew them, and a real one."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from stablevideo import InputError, load_clip, read_video
+from stablevideo.decompose import decompose
+from stablevideo.decompose.align import align_background
+from stablevideo.decompose.masks import mask_from_box, mask_from_scribble, masks_from_motion
+from stablevideo.decompose.preflight import preflight
+from stablevideo.decompose.solve import bending, conjugate_gradients
+from stablevideo.decompose.store import save_layers
+from stablevideo.flow import agree, clip_flow
+from stablevideo.options import DecomposeOptions
+from tests.clips import smooth_picture
+from tests.conftest import ROOT
+
+SIZE, COUNT = (120, 184), 10
+OBJECT_STEP, BACKGROUND_STEP = np.array([2.5, 0.5]), np.array([-1.0, 0.25])
+
+
+def detailed(size, seed):
+    """A picture with detail at several scales, uint8."""
+    fine = np.random.default_rng(seed).random((size[0] // 2, size[1] // 2, 3), np.float32)
+    fine = cv2.resize(fine, size[::-1], interpolation=cv2.INTER_CUBIC)
+    coarse = smooth_picture(size, seed + 1).permute(1, 2, 0).numpy()
+    return (np.clip(0.35 * fine + 0.65 * coarse, 0, 1) * 255).astype(np.uint8)
+
+
+def window(picture, shift):
+    matrix = np.float32([[1, 0, shift[0]], [0, 1, shift[1]]])
+    return cv2.warpAffine(picture, matrix, SIZE[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A disc of one texture that wanders over another: the folder of its frames, and its masks."""
+    folder = tmp_path_factory.mktemp("drawn") / "disc"
+    folder.mkdir()
+    wall, skin = detailed((220, 300), 3), detailed((220, 300), 8)
+    skin[..., 0], wall[..., 0] = 150 + skin[..., 0] // 3, wall[..., 0] // 3
+    masks = []
+    for i in range(COUNT):
+        centre = np.array([62.0, 56.0]) + i * OBJECT_STEP
+        mask = np.zeros(SIZE, np.uint8)
+        cv2.circle(mask, tuple(np.round(centre * 16).astype(int).tolist()), 28 * 16, 255, -1, cv2.LINE_AA, shift=4)
+        alpha = mask[..., None] / 255
+        frame = alpha * window(skin, [50, 50] - i * OBJECT_STEP) + (1 - alpha) * window(
+            wall, [50, 50] - i * BACKGROUND_STEP
+        )
+        cv2.imwrite(str(folder / f"{i:05d}.png"), frame.round().astype(np.uint8)[..., ::-1])
+        masks.append(mask > 127)
+    return folder, np.stack(masks)
+
+
+@pytest.fixture(scope="module")
+def frames(drawn):
+    return [frame.permute(1, 2, 0).numpy() for frame in read_video(drawn[0]).frames(range(COUNT))]
+
+
+@pytest.fixture(scope="module")
+def flow(frames):
+    return clip_flow([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+
+
+@pytest.fixture(scope="module")
+def clip(drawn):
+    return decompose(read_video(drawn[0]))
+
+
+def overlap(first, second):
+    return (first & second).sum() / (first | second).sum()
+
+
+def test_flow_is_the_motion_and_says_where_it_can_be_trusted(drawn, flow):
+    inner = cv2.erode(drawn[1][4].astype(np.uint8), np.ones((9, 9))) > 0
+    outer = cv2.dilate(drawn[1][4].astype(np.uint8), np.ones((15, 15))) == 0
+    outer[:6], outer[-6:], outer[:, :6], outer[:, -6:] = False, False, False, False
+    for region, step in ((inner, OBJECT_STEP), (outer, BACKGROUND_STEP)):
+        assert np.abs(np.median(flow.forward[4][region], 0) - step).max() < 0.6
+        assert np.abs(np.median(flow.backward[3][region], 0) + step).max() < 0.6
+        assert flow.forward_valid[4][region].mean() > 0.8
+    there = np.tile(np.float32([3, -2]), (20, 30, 1))
+    lost = there.copy()
+    lost[5:9, 8:15] = 9
+    assert agree(there, -there)[4:-4, 4:-4].all()
+    assert not agree(lost, -there)[5:9, 8:15].any()
+
+
+def test_what_moves_is_found(drawn, frames, flow):
+    found = masks_from_motion(frames, flow)
+    assert min(overlap(a, b) for a, b in zip(found, drawn[1], strict=True)) > 0.85
+
+
+def test_a_box_and_a_scribble_mark_the_object(drawn, frames):
+    truth = drawn[1][0]
+    assert overlap(mask_from_box(frames[0], (30, 24, 94, 88)), truth) > 0.85
+    inside, outside = np.zeros(SIZE, bool), np.zeros(SIZE, bool)
+    inside[38:74, 58:66], outside[:6] = True, True
+    assert overlap(mask_from_scribble(frames[0], inside, outside), truth) > 0.8
+
+
+def test_alignment_follows_the_background(drawn, flow):
+    maps = align_background(flow, ~drawn[1], reference=5)
+    for i in (0, 9):
+        there = maps[i] @ [92, 60, 1]
+        assert np.abs(there[:2] / there[2] - [92, 60] - (5 - i) * BACKGROUND_STEP).max() < 0.6
+
+
+def test_layers_compose_to_the_frames(drawn, clip):
+    frames = read_video(drawn[0]).frames(range(COUNT)).float() / 255
+    rendered = torch.cat(list(clip.render()))
+    assert -10 * (rendered - frames).square().mean().log10() > 30
+
+
+def test_the_matte_is_the_object(drawn, clip):
+    alpha = clip.alpha(range(COUNT))[:, 0].numpy()
+    assert overlap(alpha > 0.5, drawn[1]) > 0.9
+    far = np.stack([cv2.dilate(mask.astype(np.uint8), np.ones((13, 13))) == 0 for mask in drawn[1]])
+    assert alpha[far].mean() < 0.02
+
+
+def test_a_mark_on_an_atlas_stays_on_its_surface(clip):
+    """A dot painted where the object's middle lies moves with the object, one on the background with that."""
+    for name, start, step in (("foreground", (62, 56), OBJECT_STEP), ("background", (160, 100), BACKGROUND_STEP)):
+        uv = clip.layer(name).uv([0], clip.size)[0, start[1], start[0]]
+        for i in (3, 6):
+            place = np.array(start) + i * step
+            found = clip.layer(name).uv([i], clip.size)[0]
+            column, row = place.round().astype(int)
+            width, height = clip.layer(name).size[::-1]
+            off = (found[row, column] - uv) / 2 * torch.tensor([width, height])
+            assert off.norm() < 2.0, (name, i, off)  # texels, 1.5 a pixel; half a pixel is rounding
+
+
+def test_saved_layers_come_back(clip, tmp_path):
+    save_layers(clip, tmp_path / "disc")
+    assert not list(tmp_path.glob(".*"))
+    back = load_clip(tmp_path / "disc")
+    for first, second in zip(clip.render(frames=[0, 7]), back.render(frames=[0, 7]), strict=True):
+        assert (first - second).abs().max() < 2.5 / 255
+    with pytest.raises(InputError, match="already there"):
+        save_layers(clip, tmp_path / "disc")
+    record = json.loads((tmp_path / "disc" / "layers.json").read_text())
+    (tmp_path / "disc" / "layers.json").write_text(json.dumps(record | {"version": 99}))
+    with pytest.raises(InputError, match="version 99"):
+        load_clip(tmp_path / "disc")
+    (tmp_path / "disc" / "layers.safetensors").write_bytes(b"no layers")
+    with pytest.raises(InputError, match="no whole layers"):
+        load_clip(tmp_path / "disc")
+
+
+def test_wrong_input_is_named(drawn, frames):
+    video = read_video(drawn[0])
+    for masks, said in (
+        (np.zeros((COUNT, *SIZE), bool), "empty in every frame"),
+        (np.ones((COUNT, *SIZE), bool), "covers the whole frame"),
+        (np.zeros((COUNT - 1, *SIZE), bool), "9 masks for 10 frames"),
+        ({0: np.zeros(SIZE, bool)}, "mask of frame 0 is empty"),
+        ({0: np.ones((72, 72), bool)}, "does not fit frames of 184x120"),
+    ):
+        with pytest.raises(InputError, match=said):
+            decompose(video, masks)
+    with pytest.raises(InputError, match="fewer than 2"):
+        decompose(video, options=DecomposeOptions(frames=1))
+    with pytest.raises(InputError, match="not inside the frame of 184x120"):
+        mask_from_box(frames[0], (50, 10, 200, 60))
+    with pytest.raises(InputError, match="no stroke"):
+        mask_from_scribble(frames[0], np.zeros(SIZE, bool), np.zeros(SIZE, bool))
+
+
+def test_a_still_clip_has_no_object(tmp_path):
+    picture = detailed(SIZE, 1)
+    for i in range(4):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), picture)
+    with pytest.raises(InputError, match="nothing moves"):
+        decompose(read_video(tmp_path))
+
+
+def test_conjugate_gradients_solve_and_bending_is_a_gradient():
+    generator = torch.Generator().manual_seed(0)
+    wanted = torch.randn(2, 6, 7, 2, generator=generator)
+    solved = conjugate_gradients(lambda x: 3 * x + 0.2 * bending(x), 3 * wanted + 0.2 * bending(wanted))
+    assert (solved - wanted).abs().max() < 1e-3
+    nodes = torch.randn(1, 6, 7, 2, generator=generator, dtype=torch.float64, requires_grad=True)
+    energy = nodes.diff(n=2, dim=1).square().sum() + nodes.diff(n=2, dim=2).square().sum()
+    (gradient,) = torch.autograd.grad(energy / 2, nodes)
+    assert torch.allclose(gradient, bending(nodes.detach()))
+
+
+def test_cuts_are_found_and_offered(drawn, frames, flow):
+    greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    assert preflight(greys, flow).parts == ((0, COUNT),)
+    assert preflight(greys, flow).warnings == ()
+    other = [np.rot90(grey, 2).copy() for grey in greys[:4]]
+    both = greys + other
+    assert preflight(both, clip_flow(both)).parts == ((0, COUNT), (COUNT, 4))
+    blurred = [*greys[:5], cv2.GaussianBlur(greys[5], (0, 0), 3), *greys[6:]]
+    assert any("blurred, first frame 5" in text for text in preflight(blurred, flow).warnings)
+
+
+def test_the_command_makes_a_clip_that_the_others_use(drawn, tmp_path):
+    command = [sys.executable, "-m", "stablevideo"]
+    where = ["--data", str(tmp_path / "data")]
+    made = [*command, "decompose", str(drawn[0]), "--name", "disc", "--box", "30,24,94,88", "--frames", "6", *where]
+    done = subprocess.run([*made, "--json"], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["frames"] == 6
+    video = tmp_path / "out.mp4"
+    shown = [*command, "render", "disc", *where, "--log", str(tmp_path / "log"), "-o", str(video)]
+    assert subprocess.run(shown, capture_output=True, cwd=ROOT).returncode == 0
+    assert read_video(video).frame_count == 6
+    again = subprocess.run(made, capture_output=True, text=True, cwd=ROOT)
+    assert again.returncode == 2
+    assert "choose another name" in again.stderr
