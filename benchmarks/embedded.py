@@ -217,14 +217,15 @@ def write_sheet(tiles, path, width=240, columns=6):
     drawn = []
     for words, picture in tiles:
         height = round(width * picture.shape[0] / picture.shape[1])
-        tile = cv2.resize(np.clip(picture, 0, 1), (width, height), interpolation=cv2.INTER_AREA)
-        tile = np.vstack([tile, np.ones((18, width, 3), np.float32)])
+        pixels = (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
+        tile = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        tile = np.vstack([tile, np.full((18, width, 3), 255, np.uint8)])
         cv2.putText(tile, words, (4, height + 13), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
         drawn.append(tile)
-    drawn += [np.ones_like(drawn[0])] * (-len(drawn) % columns)
+    drawn += [np.full_like(drawn[0], 255)] * (-len(drawn) % columns)
     rows = [np.hstack(drawn[i : i + columns]) for i in range(0, len(drawn), columns)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.round(np.vstack(rows)[..., ::-1] * 255).astype(np.uint8))
+    cv2.imwrite(str(path), np.vstack(rows)[..., ::-1])
 
 
 def main():
