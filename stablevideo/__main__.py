@@ -15,6 +15,7 @@ import typer
 from .clips import clip_folder, load_clip, new_clip_folder
 from .decompose import box_masks, read_masks
 from .decompose import decompose as decompose_video
+from .decompose.store import save_layers
 from .edit import edit_background, edit_foreground
 from .errors import InputError
 from .layers import LayeredVideo
@@ -136,11 +137,8 @@ def decompose(
 
     Without --masks and --box, the object is what moves against the background.
     """
-    from .decompose.store import save_layers
-
     folder = new_clip_folder(data, name)
-    given.update(parse_size(size))
-    opened, options = read_video(video), DecomposeOptions(**given)
+    opened, options = read_video(video), DecomposeOptions(**{**given, **parse_size(size)})
     marked = read_masks(masks) if masks else None
     if box:
         marked = box_masks(opened, box, box_frame, options)
@@ -168,7 +166,7 @@ def render(
     given: dict[str, Any],
 ) -> None:
     """Map atlases, edited by hand or the clip's own, back to a video."""
-    options = RenderOptions(**given, **parse_size(size))
+    options = RenderOptions(**{**given, **parse_size(size)})
     clip = load_clip(clip_folder(data, name), device, progress=within(_show, 0, 0.5, "loading the clip: "))
     atlases = {"foreground": foreground_atlas, "background": background_atlas}
     pictures = {layer: clip.check_atlas(layer, read_picture(path)) for layer, path in atlases.items() if path}

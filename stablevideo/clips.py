@@ -30,10 +30,15 @@ def list_clips(data: Path) -> list[str]:
     return sorted({name for name in found if NAME.fullmatch(name)})
 
 
-def clip_folder(data: Path, name: str) -> Path:
-    """The folder of a clip. Raises InputError for a name that is none, or leads out of the data folder."""
+def check_name(name: str) -> None:
+    """Raise InputError for what is no clip name."""
     if not NAME.fullmatch(name):
         raise InputError(f"{name!r} is no clip name; use letters, digits, '-', '_' and '.', without slashes.")
+
+
+def clip_folder(data: Path, name: str) -> Path:
+    """The folder of a clip. Raises InputError for a name that is none, or leads out of the data folder."""
+    check_name(name)
     folder = data / name
     if name not in list_clips(data):
         known = ", ".join(list_clips(data)) or "none"
@@ -43,8 +48,7 @@ def clip_folder(data: Path, name: str) -> Path:
 
 def new_clip_folder(data: Path, name: str) -> Path:
     """Where a new clip of that name goes. Raises InputError for a name that is none, or is taken."""
-    if not NAME.fullmatch(name):
-        raise InputError(f"{name!r} is no clip name; use letters, digits, '-', '_' and '.', without slashes.")
+    check_name(name)
     if (data / name).exists():
         raise InputError(f"there is a clip {name!r} in {data} already; choose another name.")
     return data / name

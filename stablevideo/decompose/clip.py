@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .. import coords
 from ..coords import LAYER_NAMES
 from ..errors import InputError
-from ..flow import clip_flow
+from ..flow import ClipFlow, clip_flow
 from ..lattice import LatticeWarp, Matte
 from ..layers import Layer, LayeredVideo
 from ..options import DecomposeOptions
@@ -99,7 +100,7 @@ def read_frames(video: Video, size: tuple[int, int], progress: Progress) -> list
 
 def find_masks(
     frames: list[np.ndarray],
-    flow: object,
+    flow: ClipFlow,
     masks: np.ndarray | Mapping[int, np.ndarray] | None,
     progress: Progress,
 ) -> np.ndarray:
@@ -153,7 +154,6 @@ def check_mask(mask: np.ndarray, frame: np.ndarray, number: int, may_be_empty: b
 
 def as_layer(name: str, sheet: Sheet, size: tuple[int, int]) -> Layer:
     """A fitted sheet as a layer."""
-    height, width = sheet.atlas_size
-    uv = (sheet.nodes - sheet.origin) * sheet.scale * (2 / torch.tensor([width, height])) - 1
+    uv = coords.pixel_to_unit(sheet.to_texels(sheet.nodes), sheet.atlas_size)
     coverage: Tensor = (sheet.weight > SEEN).float()
     return Layer(name, sheet.atlas, coverage, LatticeWarp(uv, sheet.stride, size), sheet.light)

@@ -1,7 +1,8 @@
 """Frames and masks -> two sheets and a matte, by turns: atlases splatted, maps, light and alpha solved for.
 
-Each turn is a walk through the clip in chunks; a frame's maps, light and alpha depend on the atlases alone, so memory
-does not grow with the clip. From coarse frames to fine ones, and from stiff lattices to pliant ones.
+Each turn is a walk through the clip in chunks; a frame's maps, light and alpha depend on the atlases alone, so what
+is computed at a time does not grow with the clip: only frames (8 bits) and flow (16) do. From coarse frames to fine
+ones, and from stiff lattices to pliant ones.
 """
 
 from __future__ import annotations
@@ -222,22 +223,3 @@ class Fit:
         band = F.max_pool2d(mask, 9, 1, 4) - (1 - F.max_pool2d(1 - mask, 9, 1, 4))
         alpha = torch.where(band > 0, alpha, mask)
         return (F.avg_pool2d(alpha, 3, 1, 1)[:, 0] * 255).round().byte()
-
-    @torch.no_grad()
-    def render(self, chunk: list[int], size: Size | None = None) -> Tensor:
-        """The composed frames [n, 3, H, W]."""
-        size = size or self.size
-        front, back = (
-            sheet.look(sheet.atlas, sheet.texels(chunk, size)) * sheet.lights(chunk, size) for sheet in self.sheets
-        )
-        return back + self.matte(chunk, size) * (front - back)
-
-    def psnr(self, size: Size | None = None) -> float:
-        """Of the composed render against the frames, both rounded to 8 bits, in dB."""
-        size = size or self.size
-        total = count = 0
-        for chunk in self.chunks(size):
-            rendered = (self.render(chunk, size).clamp(0, 1) * 255).round()
-            error = rendered - (self.frame(chunk, size) * 255).round()
-            total, count = total + error.square().sum().item(), count + error.numel()
-        return float(10 * np.log10(255**2 * count / max(total, 1e-9)))

@@ -35,11 +35,8 @@ class Sheet:
 
     def __init__(self, maps: np.ndarray, size: Size, stride: int, light_shape: Size) -> None:
         self.size, self.stride = size, stride
-        rows, columns = LatticeWarp.shape(size, stride)
-        y, x = torch.meshgrid(
-            (torch.arange(rows) - 1.0) * stride, (torch.arange(columns) - 1.0) * stride, indexing="ij"
-        )
-        places = torch.stack([x, y, torch.ones_like(x)], -1)
+        places = coords.pixel_mesh(LatticeWarp.shape(size, stride), stride, -stride)
+        places = torch.cat([places, torch.ones_like(places[..., :1])], -1)
         mapped = torch.einsum("tij,rcj->trci", torch.from_numpy(maps).float(), places)
         self.nodes = mapped[..., :2] / mapped[..., 2:]
         self.light = torch.ones(len(maps), 3, *light_shape)
@@ -67,11 +64,10 @@ class Sheet:
 
     def refined(self, stride: int) -> None:
         """Continue on a finer lattice."""
-        warp = LatticeWarp(self.nodes, self.stride, self.size)
         shape = LatticeWarp.shape(self.size, stride)
         rows, columns = (
             coords.cubic_weights(((torch.arange(count) - 1.0) * stride) / self.stride + 1, own)
-            for count, own in zip(shape, warp.nodes.shape[1:3], strict=True)
+            for count, own in zip(shape, self.nodes.shape[1:3], strict=True)
         )
         self.nodes = torch.einsum("hy,nyxc,wx->nhwc", rows, self.nodes, columns)
         self.stride = stride
@@ -97,7 +93,11 @@ class Sheet:
     def texels(self, frames: Sequence[int], size: Size) -> Tensor:
         """[n, 2, H, W] texels of the atlas."""
         canvas = self.spread(self.nodes[list(frames)], size)
-        return (canvas - self.origin[:, None, None]) * self.scale - 0.5
+        return self.to_texels(canvas.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+    def to_texels(self, canvas: Tensor) -> Tensor:
+        """Canvas positions [..., 2] -> texels of the atlas."""
+        return (canvas - self.origin) * self.scale - 0.5
 
     def grid(self, texels: Tensor) -> Tensor:
         """Texels [n, 2, H, W] -> [n, H, W, 2] for `grid_sample`."""
