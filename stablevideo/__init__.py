@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from .clips import list_clips, load_clip
+from .decompose import decompose
 from .edit import Edit, edit_background, edit_foreground
 from .encode import write_video
 from .errors import InputError
 from .layers import Layer, LayeredVideo
-from .options import BackgroundOptions, ForegroundOptions, RenderOptions
+from .options import BackgroundOptions, DecomposeOptions, ForegroundOptions, RenderOptions
 from .progress import Cancelled
 from .results import save_run
 from .video import Video, read_video
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BackgroundOptions",
     "Cancelled",
+    "DecomposeOptions",
     "Edit",
     "Editor",
     "ForegroundOptions",
@@ -38,6 +40,7 @@ __all__ = [
     "LayeredVideo",
     "RenderOptions",
     "Video",
+    "decompose",
     "edit_background",
     "edit_foreground",
     "list_clips",

@@ -6,15 +6,14 @@ import json
 import logging
 import sys
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from .clips import clip_folder, load_clip, new_clip_folder
-from .decompose import box_masks, read_masks
-from .decompose import decompose as decompose_video
+from .decompose import box_masks, examine, find_masks, fit_layers, prepare, read_masks
 from .decompose.store import save_layers
 from .edit import edit_background, edit_foreground
 from .errors import InputError
@@ -142,12 +141,15 @@ def decompose(
     marked = read_masks(masks) if masks else None
     if box:
         marked = box_masks(opened, box, box_frame, options)
-    clip = decompose_video(opened, marked, options, within(_show, 0, 0.95))
-    save_layers(clip, folder)
+    footage = prepare(opened, options, within(_show, 0, 0.1))
+    found = find_masks(footage, marked, within(_show, 0.1, 0.2))
+    clip = fit_layers(footage, found, within(_show, 0.2, 0.95))
+    report = asdict(examine(clip, footage, within(_show, 0.95, 1)))
+    save_layers(clip, folder, {"report": report})
     if sys.stderr.isatty():
         print(file=sys.stderr)
     facts = {"clip": name, "folder": str(folder), "frames": clip.frame_count, "size": [*clip.size[::-1]]}
-    print(json.dumps(facts) if as_json else folder)
+    print(json.dumps(facts | {"report": report}) if as_json else f"{folder}: {report['psnr']} dB. {report['verdict']}")
 
 
 @command.command()

@@ -68,6 +68,11 @@ def fetch(key: str) -> tuple[dict[str, Tensor], dict] | None:
     return None
 
 
+def forget(key: str) -> None:
+    """Remove what was stored under a key, if anything."""
+    (cache_folder() / f"{key}.safetensors").unlink(missing_ok=True)
+
+
 def _checksum(tensors: Iterable[tuple[str, Tensor]], facts: str) -> str:
     parts = [facts.encode()]
     for name, tensor in sorted(tensors):

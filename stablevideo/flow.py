@@ -9,6 +9,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
+from .progress import Progress, quiet
+
 # A flow is trusted where going there and back ends within this of the start (Sundaram et al. 2010): a share of the
 # squared lengths, and square pixels.
 RELATIVE, ABSOLUTE_PX2 = 0.01, 0.5
@@ -32,7 +34,7 @@ class ClipFlow:
     backward_valid: np.ndarray
 
 
-def clip_flow(greys: Sequence[np.ndarray]) -> ClipFlow:
+def clip_flow(greys: Sequence[np.ndarray], progress: Progress = quiet) -> ClipFlow:
     """Flow of a clip of grey frames, each uint8 [H, W], by dense inverse search (Kroeger et al. 2016)."""
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     height, width = greys[0].shape
@@ -42,6 +44,7 @@ def clip_flow(greys: Sequence[np.ndarray]) -> ClipFlow:
         there, back = search.calc(first, second, None), search.calc(second, first, None)
         forward[i], backward[i] = there, back
         valid[0, i], valid[1, i] = agree(there, back), agree(back, there)
+        progress((i + 1) / len(forward), f"motion of frame {i + 1}")
     return ClipFlow(forward, backward, valid[0], valid[1])
 
 

@@ -300,7 +300,11 @@ class LayeredVideo:
 
 def spread_light(light: Tensor, size: tuple[int, int]) -> Tensor:
     """Factors [n, 3, rows, columns] on a coarse grid -> [n, 3, H, W] at every pixel."""
-    return F.interpolate(light, size, mode="bicubic", align_corners=False)
+    rows, columns = (
+        coords.cubic_weights(coords.pixel_centres(0, side, side, own, light.device), own)
+        for side, own in zip(size, light.shape[2:], strict=True)
+    )
+    return rows @ light @ columns.T
 
 
 def resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:

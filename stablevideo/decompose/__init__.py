@@ -1,5 +1,16 @@
 """A video -> two layers: masks, alignment, and a fit of maps, atlases, light and matte."""
 
-from .clip import box_masks, decompose, read_masks
+from .clip import Footage, box_masks, decompose, find_masks, fit_layers, prepare, read_masks
+from .report import Report, examine
 
-__all__ = ["box_masks", "decompose", "read_masks"]
+__all__ = [
+    "Footage",
+    "Report",
+    "box_masks",
+    "decompose",
+    "examine",
+    "find_masks",
+    "fit_layers",
+    "prepare",
+    "read_masks",
+]

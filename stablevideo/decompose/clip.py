@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 
-from .. import coords
+from .. import cache, coords
 from ..coords import LAYER_NAMES
 from ..errors import InputError
 from ..flow import ClipFlow, clip_flow
@@ -21,23 +21,59 @@ from ..options import DecomposeOptions
 from ..progress import Progress, quiet, within
 from ..video import Video, read_video
 from .align import align_background, chain, reference_frame
-from .fit import Fit
+from .fit import Fit, Watch
 from .masks import carry, mask_from_box, masks_from_motion
-from .preflight import preflight
-from .sheet import SEEN, Sheet
+from .preflight import SeveralScenes, preflight
+from .schedule import SCHEDULE
+from .sheet import Sheet
+
+# The object: masks of all frames, of some frames by number, or none.
+Marks = np.ndarray | Mapping[int, np.ndarray] | None
 
 LOGGER = logging.getLogger(__name__)
 CLEAR_PX = 4  # the background's alignment keeps this far from the object
 LEAST_FRAMES = 2
+MOST_PX = 250_000_000  # of all frames together: 700 of 768x432; what is held takes about 20 bytes a pixel
+FIT_VERSION = b"fit 1"  # change when a fit goes another way, so that no older state is gone on from
+
+
+@dataclass(frozen=True)
+class Footage:
+    """The part of a video that is decomposed, at the size it is worked on at.
+
+    Attributes
+    ----------
+    video
+        That part of the video, at its own size.
+    frames
+        uint8 [H, W, 3] each, RGB.
+    flow
+        Between them.
+    warnings
+        What a look at the motion found, a sentence each.
+    """
+
+    video: Video
+    frames: list[np.ndarray]
+    flow: ClipFlow
+    warnings: tuple[str, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the frames."""
+        return self.frames[0].shape[:2]
 
 
 def decompose(
     video: Video,
-    masks: np.ndarray | Mapping[int, np.ndarray] | None = None,
+    masks: Marks = None,
     options: DecomposeOptions | None = None,
     progress: Progress = quiet,
+    watch: Watch | None = None,
 ) -> LayeredVideo:
     """Split a clip into foreground and background.
+
+    Stopped half-way, the same call goes on from the last state it kept.
 
     Parameters
     ----------
@@ -46,45 +82,72 @@ def decompose(
     masks
         The object: bool [T, H, W] for every frame, or some frames' masks [H, W] by number, carried through the clip;
         None takes what moves against the background. Any size of the video's aspect.
+    watch
+        Called after each turn of the fit, with the fit as it is then.
 
     Raises
     ------
     InputError
-        Fewer than two frames, a cut, a mask that is empty, covers all or does not fit, or nothing that moves.
+        Fewer than two frames or too many, a cut, a mask that is empty, covers all or does not fit, or nothing that
+        moves.
     """
     options = options or DecomposeOptions()
+    footage = prepare(video, options, within(progress, 0, 0.1))
+    found = find_masks(footage, masks, within(progress, 0.1, 0.2))
+    return fit_layers(footage, found, within(progress, 0.2, 1), watch)
+
+
+def prepare(video: Video, options: DecomposeOptions, progress: Progress = quiet) -> Footage:
+    """Read the part of a video that the options choose, and its motion.
+
+    Raises SeveralScenes where it is cut, InputError for fewer than two frames, or more than can be held.
+    """
     last = video.frame_count if options.frames == 0 else min(video.frame_count, options.first_frame + options.frames)
-    if last - options.first_frame < LEAST_FRAMES:
+    count, (height, width) = last - options.first_frame, options.size(video.size)
+    if count < LEAST_FRAMES:
         asked = f"from frame {options.first_frame} on, {video.path.name} with its {video.frame_count} frames"
         raise InputError(f"{asked} gives fewer than {LEAST_FRAMES}; choose a longer part.")
-    video = video.part(options.first_frame, last - options.first_frame)
-    frames = read_frames(video, options.size(video.size), within(progress, 0, 0.05))
-    size = frames[0].shape[:2]
+    if count * height * width > MOST_PX:
+        most = MOST_PX // (height * width)
+        raise InputError(
+            f"{count} frames of {width}x{height} are too many at once; choose at most {most}, or a smaller size."
+        )
+    part = video.part(options.first_frame, count)
+    frames = read_frames(part, (height, width), within(progress, 0, 0.4))
     greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    flow = clip_flow(greys)
+    flow = clip_flow(greys, within(progress, 0.4, 0.9))
     seen = preflight(greys, flow)
     if len(seen.parts) > 1:
-        parts = "; or ".join(f"{n} frames from frame {options.first_frame + first}" for first, n in seen.parts)
-        raise InputError(f"the clip is cut into {len(seen.parts)} scenes; choose one: {parts}.")
+        raise SeveralScenes(tuple((options.first_frame + first, n) for first, n in seen.parts))
     for warning in seen.warnings:
         LOGGER.warning("%s: %s", video.path.name, warning)
-    progress(0.1, "motion known")
-    found = find_masks(frames, flow, masks, within(progress, 0.1, 0.2))
-    far = np.stack([cv2.dilate(m.astype(np.uint8), np.ones((2 * CLEAR_PX + 1,) * 2, np.uint8)) == 0 for m in found])
-    near = np.stack([cv2.erode(m.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0 for m in found])
-    reference = reference_frame(found)
-    pictures = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).contiguous()
+    return Footage(part, frames, flow, seen.warnings)
+
+
+def fit_layers(
+    footage: Footage,
+    masks: np.ndarray,
+    progress: Progress = quiet,
+    watch: Watch | None = None,
+) -> LayeredVideo:
+    """Fit layers and matte to frames and masks, bool [T, H, W]; goes on from the state an earlier call kept."""
+    far = np.stack([cv2.dilate(m.astype(np.uint8), np.ones((2 * CLEAR_PX + 1,) * 2, np.uint8)) == 0 for m in masks])
+    near = np.stack([cv2.erode(m.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0 for m in masks])
+    reference = reference_frame(masks)
+    frames = np.stack(footage.frames)
     fit = Fit(
-        pictures,
-        torch.from_numpy(found),
-        flow,
-        chain(flow, near, reference, "affine"),
-        align_background(flow, far, reference),
+        torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(),
+        torch.from_numpy(masks),
+        footage.flow,
+        chain(footage.flow, near, reference, "affine"),
+        align_background(footage.flow, far, reference),
     )
-    fit.run(progress=within(progress, 0.2, 1))
-    layers = {name: as_layer(name, sheet, size) for name, sheet in zip(LAYER_NAMES, fit.sheets, strict=True)}
+    key = cache.content_key(FIT_VERSION, frames.tobytes(), np.packbits(masks).tobytes())
+    fit.run(SCHEDULE, progress, watch, key)
+    layers = {name: as_layer(name, sheet, footage.size) for name, sheet in zip(LAYER_NAMES, fit.sheets, strict=True)}
     matte = Matte.pack([alpha.float() / 255 for alpha in fit.alpha])
-    return LayeredVideo(video.path.stem, video, **layers, matte=matte)
+    cache.forget(key)
+    return LayeredVideo(footage.video.path.stem, footage.video, **layers, matte=matte)
 
 
 def read_frames(video: Video, size: tuple[int, int], progress: Progress) -> list[np.ndarray]:
@@ -98,20 +161,16 @@ def read_frames(video: Video, size: tuple[int, int], progress: Progress) -> list
     return frames
 
 
-def find_masks(
-    frames: list[np.ndarray],
-    flow: ClipFlow,
-    masks: np.ndarray | Mapping[int, np.ndarray] | None,
-    progress: Progress,
-) -> np.ndarray:
-    """Masks of all frames, bool [T, H, W], from what was given."""
-    if masks is None:
+def find_masks(footage: Footage, marks: Marks, progress: Progress = quiet) -> np.ndarray:
+    """Masks of all frames, bool [T, H, W], from what was given: see `decompose`."""
+    frames, flow = footage.frames, footage.flow
+    if marks is None:
         return masks_from_motion(frames, flow, progress)
-    if isinstance(masks, Mapping):
-        return carry(frames, flow, {i: check_mask(mask, frames[0], i) for i, mask in masks.items()}, progress)
-    if len(masks) != len(frames):
-        raise InputError(f"there are {len(masks)} masks for {len(frames)} frames; give one for each.")
-    fitted = np.stack([check_mask(mask, frames[0], i, may_be_empty=True) for i, mask in enumerate(masks)])
+    if isinstance(marks, Mapping):
+        return carry(frames, flow, {i: check_mask(mask, frames[0], i) for i, mask in marks.items()}, progress)
+    if len(marks) != len(frames):
+        raise InputError(f"there are {len(marks)} masks for {len(frames)} frames; give one for each.")
+    fitted = np.stack([check_mask(mask, frames[0], i, may_be_empty=True) for i, mask in enumerate(marks)])
     if not fitted.any():
         raise InputError("the masks are empty in every frame; white must mark the object.")
     return fitted
@@ -155,5 +214,4 @@ def check_mask(mask: np.ndarray, frame: np.ndarray, number: int, may_be_empty: b
 def as_layer(name: str, sheet: Sheet, size: tuple[int, int]) -> Layer:
     """A fitted sheet as a layer."""
     uv = coords.pixel_to_unit(sheet.to_texels(sheet.nodes), sheet.atlas_size)
-    coverage: Tensor = (sheet.weight > SEEN).float()
-    return Layer(name, sheet.atlas, coverage, LatticeWarp(uv, sheet.stride, size), sheet.light)
+    return Layer(name, sheet.atlas, sheet.coverage, LatticeWarp(uv, sheet.stride, size), sheet.light)

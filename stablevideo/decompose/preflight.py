@@ -9,6 +9,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
+from ..errors import InputError
 from ..flow import ClipFlow
 from .align import step
 
@@ -18,6 +19,15 @@ FAST = 0.05  # of the frame's width a frame, exceeded by a twentieth of the pixe
 SHAKY = 0.003  # of the frame's width: median change of the camera's step from frame to frame
 BLURRED = 0.4  # of the clip's median sharpness
 LONG = 300  # frames
+
+
+class SeveralScenes(InputError):
+    """A clip that is cut; `parts` holds (first frame, number of frames) of each scene, to choose from."""
+
+    def __init__(self, parts: tuple[tuple[int, int], ...]) -> None:
+        self.parts = parts
+        offered = "; or ".join(f"{count} frames from frame {first}" for first, count in parts)
+        super().__init__(f"the clip is cut into {len(parts)} scenes; choose one: {offered}.")
 
 
 @dataclass(frozen=True)

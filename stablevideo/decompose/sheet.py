@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..layers import spread_light
 from ..raster import fill_missing
 
 Size = tuple[int, int]
+STRIDE = 16  # of the lattice at first, in pixels
 MARGIN_PX = 6  # of canvas around what the frames see
 SEEN = 0.05  # a texel with less splatted weight is not covered
 LARGEST = 4096  # texels along a side
@@ -31,17 +33,27 @@ class Sheet:
         [T, 3, r, c]: factors on a coarse grid over each frame, 1 where the atlas is as bright as the frame.
     atlas, weight
         [3, Ha, Wa] and [1, Ha, Wa]: the picture, and how much was splatted on each texel.
+    scale, origin
+        Texels a canvas pixel, and the canvas position of the atlas's corner.
     """
 
-    def __init__(self, maps: np.ndarray, size: Size, stride: int, light_shape: Size) -> None:
-        self.size, self.stride = size, stride
-        places = coords.pixel_mesh(LatticeWarp.shape(size, stride), stride, -stride)
+    PARTS = ("nodes", "light", "atlas", "weight", "origin")  # what a fit changes
+
+    def __init__(self, maps: np.ndarray, size: Size) -> None:
+        self.size, self.stride = size, STRIDE
+        places = coords.pixel_mesh(LatticeWarp.shape(size, STRIDE), STRIDE, -STRIDE)
         places = torch.cat([places, torch.ones_like(places[..., :1])], -1)
         mapped = torch.einsum("tij,rcj->trci", torch.from_numpy(maps).float(), places)
         self.nodes = mapped[..., :2] / mapped[..., 2:]
-        self.light = torch.ones(len(maps), 3, *light_shape)
-        self.scale, self.origin, self.atlas_size = 1.0, torch.zeros(2), (1, 1)
+        self.light = torch.ones(len(maps), 3, 1, 1)
+        self.scale, self.origin = 1.0, torch.zeros(2)
+        self.atlas, self.weight = torch.zeros(3, 1, 1), torch.zeros(1, 1, 1)
         self._bases: dict[Size, tuple[Tensor, Tensor]] = {}
+
+    @property
+    def atlas_size(self) -> Size:
+        """Height and width of the atlas."""
+        return tuple(self.atlas.shape[1:])
 
     def bases(self, size: Size) -> tuple[Tensor, Tensor]:
         """Cubic weights [H, rows] and [W, columns] of the nodes at the pixels of frames of `size`."""
@@ -86,9 +98,9 @@ class Sheet:
                 low.append(places.amin(1))
                 high.append(places.amax(1))
         low, high = torch.stack(low).amin(0) - MARGIN_PX, torch.stack(high).amax(0) + MARGIN_PX
-        self.scale, self.origin = scale, low
-        width, height = ((high - low) * scale).ceil().long().clamp(max=LARGEST).tolist()
-        self.atlas_size = (height, width)
+        self.scale, self.origin = min(scale, LARGEST / (high - low).max().item()), low
+        width, height = ((high - low) * self.scale).ceil().long().tolist()
+        self.atlas = torch.zeros(3, height, width)
 
     def texels(self, frames: Sequence[int], size: Size) -> Tensor:
         """[n, 2, H, W] texels of the atlas."""
@@ -105,9 +117,24 @@ class Sheet:
         return coords.pixel_to_unit(texels.permute(0, 2, 3, 1), (height, width))
 
     def look(self, picture: Tensor, texels: Tensor) -> Tensor:
-        """An atlas-shaped picture [C, Ha, Wa] through the maps -> [n, C, H, W]."""
-        pictures = picture[None].expand(len(texels), -1, -1, -1)
-        return F.grid_sample(pictures, self.grid(texels), padding_mode="border", align_corners=False)
+        """An atlas-shaped picture [C, Ha, Wa] through the maps -> [n, C, H, W].
+
+        The rows of all frames are shared out among the cores: a copy of the picture (and of its gradient) for each
+        frame would cost more than the looking.
+        """
+        count, _, height, width = texels.shape
+        groups = math.gcd(count * height, torch.get_num_threads())
+        grid = self.grid(texels).reshape(groups, -1, width, 2)
+        seen = F.grid_sample(
+            picture.expand(groups, -1, -1, -1), grid, padding_mode="border", align_corners=False
+        )  # [groups, C, rows, W]
+        return seen.transpose(0, 1).reshape(-1, count, height, width).transpose(0, 1)
+
+    def with_slopes(self) -> Tensor:
+        """The atlas and its central differences along x and y, a canvas pixel: [9, Ha, Wa]."""
+        across = F.pad((self.atlas[:, :, 2:] - self.atlas[:, :, :-2]) / 2, (1, 1))
+        down = F.pad((self.atlas[:, 2:] - self.atlas[:, :-2]) / 2, (0, 0, 1, 1))
+        return torch.cat([self.atlas, across * self.scale, down * self.scale])
 
     def lights(self, frames: Sequence[int], size: Size) -> Tensor:
         """The light's factors at the pixels of frames, [n, 3, H, W]."""
@@ -132,8 +159,24 @@ class Sheet:
                 total.index_add_(0, row * width + column, values * share[:, None])
 
     def take(self, total: Tensor) -> None:
-        """Make the atlas from what was splatted; what no frame sees is a smooth continuation."""
-        maps = total.T.reshape(4, *self.atlas_size)
+        """Make the atlas from what was splatted; what no frame sees is a smooth continuation.
+
+        Pixels further apart than texels leave gaps between them: each is spread over a pixel's side.
+        """
+        maps = self.blurred(total.T.reshape(4, *self.atlas_size))
         self.weight = maps[3:]
-        covered = (self.weight > SEEN).float()
-        self.atlas = fill_missing(maps[:3] / self.weight.clamp(min=1e-4), covered)
+        self.atlas = fill_missing(maps[:3] / self.weight.clamp(min=1e-4), self.coverage)
+
+    @property
+    def coverage(self) -> Tensor:
+        """1 where some frame sees the texel, 0 elsewhere, [1, Ha, Wa]."""
+        return (self.weight > SEEN).float()
+
+    def blurred(self, picture: Tensor) -> Tensor:
+        """A mean over a pixel's side, [C, Ha, Wa]."""
+        side = 2 * (round(self.scale) // 2) + 1
+        return F.avg_pool2d(picture[None], side, 1, side // 2)[0]
+
+    def smoothed(self, picture: Tensor) -> Tensor:
+        """`blurred` twice, and nothing where no frame sees the texel: symmetric and never negative."""
+        return self.coverage * self.blurred(self.blurred(self.coverage * picture))

@@ -24,7 +24,7 @@ def robust_weights(residual: Tensor) -> Tensor:
 def map_step(
     sheet: Sheet,
     nodes: Tensor,
-    texels: Tensor,
+    slopes: Tensor,
     residual: Tensor,
     shown: Tensor,
     weights: Tensor,
@@ -37,9 +37,10 @@ def map_step(
     ----------
     nodes
         [n, rows, columns, 2], the frames' own, in canvas pixels.
-    texels, residual, shown, weights
-        [n, 2, H, W]; frame minus render [n, 3, H, W]; by how much the frame changes with the lit layer,
-        [n, 3, H, W] (alpha times light); weights [n, 1, H, W].
+    slopes, residual, shown, weights
+        The atlas's slopes along x and y where the pixels look, a canvas pixel, [n, 6, H, W]; frame minus render
+        [n, 3, H, W]; by how much the frame changes with the lit layer, [n, 3, H, W] (alpha times light); weights
+        [n, 1, H, W].
     stiffness
         Weight of the lattice's bending (squared second differences) against what the pixels say.
     follow
@@ -50,9 +51,7 @@ def map_step(
     -------
     The step [n, rows, columns, 2].
     """
-    slope_x, slope_y = slopes(sheet.atlas)
-    sampled = sheet.look(torch.cat([slope_x, slope_y]) * sheet.scale, texels)
-    across, down = sampled[:, :3] * shown, sampled[:, 3:] * shown
+    across, down = slopes[:, :3] * shown, slopes[:, 3:] * shown
     xx = (weights * across * across).sum(1, keepdim=True)
     xy = (weights * across * down).sum(1, keepdim=True)
     yy = (weights * down * down).sum(1, keepdim=True)
@@ -98,12 +97,6 @@ def bending(nodes: Tensor) -> Tensor:
         for i, factor in enumerate((1, -2, 1)):
             total.narrow(axis, i, count - 2).add_(second, alpha=factor)
     return total
-
-
-def slopes(picture: Tensor) -> tuple[Tensor, Tensor]:
-    """Central differences of [C, H, W] along x and y."""
-    across = F.pad((picture[:, :, 2:] - picture[:, :, :-2]) / 2, (1, 1))
-    return across, F.pad((picture[:, 2:] - picture[:, :-2]) / 2, (0, 0, 1, 1))
 
 
 def fit_light(picture: Tensor, wanted: Tensor, weights: Tensor, shape: tuple[int, int]) -> Tensor:

@@ -1,0 +1,48 @@
+"""How a fit goes: from coarse frames to fine ones, and from stiff lattices to pliant ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Level:
+    """Some turns at one size.
+
+    Attributes
+    ----------
+    scale
+        Of the frames, against the clip's own size.
+    turns
+        How often maps, light, alpha and atlases are solved for, one after the other.
+    strides
+        Pixels of the clip's own frame between nodes, of the foreground's and the background's lattice.
+    stiffness
+        Weight of the lattices' bending against what pixels say.
+    texels
+        A frame pixel's side in texels of the atlas: above 1 the frames' different sampling adds detail.
+    light_px
+        Pixels of the clip's own frame between two factors of light; 0 leaves the light as it is.
+    follow
+        How much the flow counts against what the pixels say.
+    sharpen
+        Steps of least squares for the atlases after each turn, and with them alpha is solved for; 0 splats them.
+    """
+
+    scale: float
+    turns: int
+    strides: tuple[int, int]
+    stiffness: float
+    texels: float = 1.0
+    light_px: int = 0
+    follow: float = 0.0
+    sharpen: int = 0
+
+
+SCHEDULE = (
+    Level(0.25, 8, (16, 32), 0.02, follow=1.0),
+    Level(0.5, 4, (16, 32), 0.01, light_px=24, follow=0.3),
+    Level(0.5, 3, (8, 16), 0.01, light_px=24, follow=0.1),
+    Level(1.0, 4, (8, 8), 0.0005, texels=3, light_px=8, sharpen=3),
+    Level(1.0, 5, (4, 4), 0.0005, texels=3, light_px=8, sharpen=3),
+)
