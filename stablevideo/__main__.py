@@ -7,13 +7,18 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, fields
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 
 from .clips import clip_folder, load_clip, new_clip_folder
-from .decompose import box_masks, examine, find_masks, fit_layers, prepare, read_masks
+from .decompose import box_masks, examine, find_masks, fit_layers, prepare, read_masks, sam_folder
+from .decompose.export import export_nla
+from .decompose.nla_files import NLATraining
+from .decompose.nla_train import train_nla
 from .decompose.store import save_layers
 from .edit import edit_background, edit_foreground
 from .errors import InputError
@@ -32,6 +37,13 @@ Log = Annotated[Path, typer.Option(help="the folder for results")]
 Device = Annotated[str | None, typer.Option(help="cuda, mps or cpu; the best there is by default")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output, last")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="also copy the video here")]
+
+
+class Method(str, Enum):
+    """How a clip is decomposed."""
+
+    lattice = "lattice"
+    nla = "nla"
 
 
 @command.callback()
@@ -128,21 +140,37 @@ def decompose(
     ] = None,
     box_frame: Annotated[int, typer.Option(help="the frame, of those used, that the box is drawn in")] = 0,
     size: Annotated[str | None, typer.Option(help="WxH to work at; the clip's by default, up to 768")] = None,
+    method: Annotated[
+        Method, typer.Option(help="lattice takes about a minute; nla trains the published networks, for hours")
+    ] = Method.lattice,
+    iterations: Annotated[int, typer.Option(help="of the published training", min=1)] = 400_000,
     data: Data = Path("data"),
+    ckpt: Ckpt = Path("ckpt"),
     as_json: Json = False,
     given: dict[str, Any],
 ) -> None:
     """Split a video into foreground and background layers, as a new clip in --data.
 
-    Without --masks and --box, the object is what moves against the background.
+    Without --masks and --box, the object is what moves against the background. Stopped half-way, the same command
+    goes on from where it was.
     """
-    folder = new_clip_folder(data, name)
+    begun = method is Method.nla and (data / name / "checkpoint").is_file()
+    folder = clip_folder(data, name) if begun else new_clip_folder(data, name)
     opened, options = read_video(video), DecomposeOptions(**{**given, **parse_size(size)})
+    if masks and box:
+        raise InputError("give --masks or --box, not both.")
     marked = read_masks(masks) if masks else None
     if box:
         marked = box_masks(opened, box, box_frame, options)
-    footage = prepare(opened, options, within(_show, 0, 0.1))
-    found = find_masks(footage, marked, within(_show, 0.1, 0.2))
+    footage = prepare(opened, options, within(_show, 0, 0.1), ckpt)
+    sam = sam_folder(ckpt) if options.tracker == "sam" else None
+    found = find_masks(footage, marked, within(_show, 0.1, 0.2), sam)
+    if method is Method.nla:
+        train_nla(
+            footage.pictures, torch.from_numpy(found), footage.flow, folder, NLATraining(iterations), progress=_show
+        )
+        print(json.dumps({"clip": name, "folder": str(folder)}) if as_json else folder)
+        return
     clip = fit_layers(footage, found, within(_show, 0.2, 0.95))
     report = asdict(examine(clip, footage, within(_show, 0.95, 1)))
     save_layers(clip, folder, {"report": report})
@@ -150,6 +178,26 @@ def decompose(
         print(file=sys.stderr)
     facts = {"clip": name, "folder": str(folder), "frames": clip.frame_count, "size": [*clip.size[::-1]]}
     print(json.dumps(facts | {"report": report}) if as_json else f"{folder}: {report['psnr']} dB. {report['verdict']}")
+
+
+@command.command()
+def export(
+    name: Name,
+    *,
+    nla: Annotated[Path, typer.Option(help="the folder to write the clip into")],
+    minutes: Annotated[float, typer.Option(help="how long to fit the networks", min=0.01)] = 18,
+    data: Data = Path("data"),
+    as_json: Json = False,
+) -> None:
+    """Write a decomposed clip as a layered-neural-atlas checkpoint that other tools load."""
+    new_clip_folder(nla, name)
+    clip = load_clip(clip_folder(data, name), progress=within(_show, 0, 0.02, "loading the clip: "))
+    facts = asdict(export_nla(clip, nla, name, minutes, progress=within(_show, 0.02, 1)))
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    lost = facts["lattice_psnr"] - facts["networks_psnr"]
+    said = f"{nla / name}: {facts['networks_psnr']:.1f} dB, {lost:.1f} dB less than the clip's own layers."
+    print(json.dumps({"clip": name, "folder": str(nla / name), **facts}) if as_json else said)
 
 
 @command.command()

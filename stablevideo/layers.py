@@ -110,10 +110,26 @@ class Layer:
         window = (slice(None), slice(top, bottom), slice(left, right))
         return window, fine.permute(0, 2, 3, 1)
 
+    def without_aliases(self, edit: Tensor, size: tuple[int, int]) -> Tensor:
+        """An edited atlas [3, Ha, Wa], averaged over a pixel's side of frames of `size` where it was edited.
+
+        The clip's own atlas fits the places where pixels look at it; an edge drawn on it does not, and would crawl.
+        """
+        side = 2 * (round(self.texels_a_pixel(size)) // 2) + 1
+        if side == 1:
+            return edit
+        changed = ((edit - self.atlas).abs().amax(0, keepdim=True) > 0.5 / 255).float()
+        changed = F.max_pool2d(changed[None], side, 1, side // 2)[0]
+        mean = F.avg_pool2d(edit[None], side, 1, side // 2, count_include_pad=False)[0]
+        return torch.where(changed > 0, mean, edit)
+
+    def texels_a_pixel(self, size: tuple[int, int]) -> float:
+        """How many texels of the atlas lie along a pixel's side of frames of `size`."""
+        return self.warp.texels_per_pixel(self.size) * max(self.warp.size) / max(size)
+
     def at_pixel_scale(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
         """Average an atlas-shaped picture down to about the detail that frames of `size` can show."""
-        scale = self.warp.texels_per_pixel(self.size) * max(self.warp.size) / max(size)
-        factor = int(scale / TEXELS_PER_PIXEL)
+        factor = int(self.texels_a_pixel(size) / TEXELS_PER_PIXEL)
         if factor <= 1:
             return picture
         reduced = [max(1, round(side / factor)) for side in picture.shape[1:]]
@@ -201,7 +217,7 @@ class LayeredVideo:
         pictures, originals = {}, {}
         for name, edit in edits.items():
             layer = self.layer(name)
-            picture = layer.atlas if edit is None else self.check_atlas(name, edit)
+            picture = layer.atlas if edit is None else layer.without_aliases(self.check_atlas(name, edit), size)
             pictures[name] = layer.at_pixel_scale(picture, size)
             if shading:
                 originals[name] = layer.at_pixel_scale(layer.atlas, self._light_size(size))

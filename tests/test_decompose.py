@@ -66,7 +66,7 @@ def frames(drawn):
 
 @pytest.fixture(scope="module")
 def flow(frames):
-    return clip_flow([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+    return clip_flow(frames)
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +201,10 @@ def test_cuts_are_found_and_offered(drawn, frames, flow):
     assert preflight(greys, flow).warnings == ()
     other = [np.rot90(grey, 2).copy() for grey in greys[:4]]
     both = greys + other
-    assert preflight(both, clip_flow(both)).parts == ((0, COUNT), (COUNT, 4))
+    assert preflight(both, clip_flow([cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB) for grey in both])).parts == (
+        (0, COUNT),
+        (COUNT, 4),
+    )
     blurred = [*greys[:5], cv2.GaussianBlur(greys[5], (0, 0), 3), *greys[6:]]
     assert any("blurred, first frame 5" in text for text in preflight(blurred, flow).warnings)
 

@@ -1,21 +1,27 @@
 """A layered clip written as a layered-neural-atlas checkpoint."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from stablevideo import InputError, coords, load_clip
-from stablevideo.decompose import export
-from stablevideo.decompose.export import Soap, Targets, export_nla, render_networks
-from stablevideo.decompose.nla_train import NLATraining
+from stablevideo.decompose import descent, export
+from stablevideo.decompose.descent import Soap
+from stablevideo.decompose.export import export_nla, render_networks
+from stablevideo.decompose.nla_files import NLATraining
+from stablevideo.decompose.targets import Targets
 from stablevideo.nla import load_networks
 from stablevideo.progress import Cancelled
 from tests.clips import make_clip, psnr
 
-MINUTES = 0.13
+MINUTES = 20  # by a clock that goes on a second a step, however busy the machine is
 
 
 SMALL = {
@@ -32,6 +38,9 @@ SMALL = {
 def _small():
     """So few pixels are learned by smaller networks, in longer steps and smaller batches."""
     with pytest.MonkeyPatch.context() as patch:
+        clock = SimpleNamespace(monotonic=count().__next__, perf_counter=time.perf_counter)
+        patch.setattr(export, "time", clock)
+        patch.setattr(descent, "time", clock)
         patch.setattr(export, "BATCH", 1024)
         patch.setattr(export, "NLATraining", partial(NLATraining, **SMALL))
         for rates in ("RATES", "JOINT_RATES"):
@@ -71,7 +80,7 @@ def test_the_facts_are_measured(exported, source):
     rendered = torch.stack([render_networks(networks, i) for i in range(len(source))])
     assert facts.networks_psnr == pytest.approx(psnr(rendered, source), abs=0.05)
     assert facts.lattice_psnr > 40
-    assert MINUTES * 60 < facts.seconds < 60
+    assert facts.seconds > MINUTES * 60
 
 
 def test_what_is_trained_is_what_is_rendered(clip, exported):
@@ -114,10 +123,10 @@ def test_it_is_laid_out_as_the_original_tools_do(exported, bear_folder):
 def test_light_is_carried_by_the_networks(clip, tmp_path):
     """A background as bright as its frames, by half of an atlas and a light of 2, comes out as bright."""
     dim = replace(clip.background, atlas=clip.background.atlas / 2, light=torch.full((6, 3, 4, 4), 2.0))
-    export_nla(replace(clip, background=dim), tmp_path, "lit", 0.08)
+    export_nla(replace(clip, background=dim), tmp_path, "lit", 12)
     rendered = torch.cat(list(load_clip(tmp_path / "lit").render()))
     source = clip.source(range(6))
-    assert (rendered.mean() - source.mean()).abs() < 0.04
+    assert (rendered.mean() - source.mean()).abs() < 0.1  # 0.23 where the light is lost
 
 
 def test_a_folder_that_is_there_and_no_time_are_refused(clip, exported):
@@ -135,14 +144,14 @@ def test_nothing_stays_when_it_is_cancelled(clip, tmp_path, when):
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        export_nla(clip, tmp_path, "disc", 0.01, progress=stop)
+        export_nla(clip, tmp_path, "disc", 1, progress=stop)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_layer_that_is_nowhere_is_named(clip, tmp_path):
     empty = type(clip.matte).pack([torch.zeros(clip.size)] * 6)
     with pytest.raises(InputError, match="foreground covers no pixel"):
-        export_nla(replace(clip, matte=empty), tmp_path, "disc", 0.01)
+        export_nla(replace(clip, matte=empty), tmp_path, "disc", 1)
     assert not list(tmp_path.iterdir())
 
 
@@ -174,11 +183,10 @@ def test_soap_takes_fewer_steps_than_adam():
     for shape in ((12, 12), (144,)):
         weights = start.reshape(shape).clone().requires_grad_()
         optimizer = Soap([([weights], 0.1)])
-        for step in range(200):
-            optimizer.zero_grad()
-            loss = ((left.T @ weights.view(12, 12) @ right).square() * stretch[:, None] * stretch).sum()
-            loss.backward()
-            optimizer.step(1 - step / 200)
+        with ThreadPoolExecutor(1) as pool:
+            for step in range(200):
+                loss = ((left.T @ weights.view(12, 12) @ right).square() * stretch[:, None] * stretch).sum()
+                optimizer.step(torch.autograd.grad(loss, [weights]), 1 - step / 200, pool)
         found.append(loss.item())
     assert found[0] < 0.1 * found[1], found
 

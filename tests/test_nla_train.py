@@ -1,6 +1,7 @@
 """The trainer of layered neural atlases, on a drawn clip small enough to learn in seconds."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import cv2
@@ -10,9 +11,11 @@ import torch
 
 from stablevideo import InputError, load_clip
 from stablevideo.decompose import nla_train
-from stablevideo.decompose.nla_train import Footage, NLATraining, bootstrapping, nla_losses, rigidity, train_nla
+from stablevideo.decompose.nla_files import NLATraining
+from stablevideo.decompose.nla_losses import Material, bootstrapping, nla_losses, rigidity
+from stablevideo.decompose.nla_train import train_nla
 from stablevideo.flow import ClipFlow
-from stablevideo.nla import NLANetworks, load_networks
+from stablevideo.nla import NLANetworks, load_networks, save_networks
 from stablevideo.progress import Cancelled
 from tests.clips import psnr, smooth_picture
 
@@ -46,7 +49,7 @@ def _in_a_hurry():
 
 
 @pytest.fixture(scope="module")
-def footage():
+def material():
     """A bright square that wanders over a dark picture."""
     wall, skin = smooth_picture(SIZE, 1) * 0.4, smooth_picture(SIZE, 2) * 0.4 + 0.6
     frames, masks, forward = [], [], np.zeros((COUNT - 1, *SIZE, 2), np.float16)
@@ -61,47 +64,47 @@ def footage():
     forward[masks[:-1].numpy()] = (OBJECT_STEP, 0)
     backward[masks[1:].numpy()] = (-OBJECT_STEP, 0)
     valid = np.ones((COUNT - 1, *SIZE), bool)
-    return Footage(torch.stack(frames), masks, ClipFlow(forward, backward, valid, valid))
+    return Material(torch.stack(frames), masks, ClipFlow(forward, backward, valid, valid))
 
 
-def train(footage, folder, options=OPTIONS, **more):
-    return train_nla(footage.frames, footage.masks, footage.flow, folder, options, **more)
+def train(material, folder, options=OPTIONS, **more):
+    return train_nla(material.frames, material.masks, material.flow, folder, options, **more)
 
 
-def whole_frames(networks, footage):
+def whole_frames(networks, material):
     """What the networks render, [T, 3, H, W]."""
     frame, y, x = torch.meshgrid(*(torch.arange(n) for n in (COUNT, *SIZE)), indexing="ij")
-    video = footage.video(frame.flatten(), torch.stack([x.flatten(), y.flatten()], 1))
+    video = material.video(frame.flatten(), torch.stack([x.flatten(), y.flatten()], 1))
     alpha = networks.alpha_at(video)[:, None]
     front, back = (networks.colour_at(n, networks.canvas_at(n, video)) for n in ("foreground", "background"))
     return (back + alpha * (front - back)).view(COUNT, *SIZE, 3).permute(0, 3, 1, 2)
 
 
-def total_loss(networks, footage):
-    frame, xy = footage.draw(np.random.default_rng(9), 500, 1)
-    return sum(nla_losses(networks, footage, frame, xy, 0, OPTIONS).values()).item()
+def total_loss(networks, material):
+    frame, xy = material.draw(np.random.default_rng(9), 500, 1)
+    return sum(nla_losses(networks, material, frame, xy, 0, OPTIONS).values()).item()
 
 
 @pytest.fixture(scope="module")
-def trained(footage, tmp_path_factory):
+def trained(material, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained") / "square"
-    return folder, train(footage, folder)
+    return folder, train(material, folder)
 
 
-def test_training_learns_the_clip(footage, trained, tmp_path):
-    start = train(footage, tmp_path / "start", replace(OPTIONS, iters_num=0))
-    assert total_loss(trained[1], footage) < 0.5 * total_loss(start, footage)
-    source = footage.frames / 255
-    assert psnr(whole_frames(trained[1], footage), source) > psnr(whole_frames(start, footage), source) + 5
+def test_training_learns_the_clip(material, trained, tmp_path):
+    start = train(material, tmp_path / "start", replace(OPTIONS, iters_num=0))
+    assert total_loss(trained[1], material) < 0.5 * total_loss(start, material)
+    source = material.frames / 255
+    assert psnr(whole_frames(trained[1], material), source) > psnr(whole_frames(start, material), source) + 5
 
 
-def test_the_folder_is_a_clip(footage, trained):
+def test_the_folder_is_a_clip(material, trained):
     folder, networks = trained
     loaded = load_networks(folder)
     assert all(torch.equal(a, b) for a, b in zip(networks.parameters(), loaded.parameters(), strict=True))
     clip = load_clip(folder)
     assert clip.size == SIZE
-    assert (clip.source(range(COUNT)) - footage.frames / 255).abs().mean() < 0.03
+    assert (clip.source(range(COUNT)) - material.frames / 255).abs().mean() < 0.03
     states = torch.load(folder / "checkpoint", weights_only=True)
     assert states["iteration"] == OPTIONS.iters_num
     assert len(states["optimizer_all_state_dict"]["state"]) == len(list(networks.parameters()))
@@ -113,26 +116,26 @@ def test_the_config_has_the_published_keys_and_values(bear_folder):
     assert nla_train.published_config("bear", (216, 384), 50, NLATraining()) == published
 
 
-def test_interrupted_and_resumed_is_as_uninterrupted(footage, trained, tmp_path):
+def test_interrupted_and_resumed_is_as_uninterrupted(material, trained, tmp_path):
     def stop(fraction, text):
         if text.startswith("iteration 130"):
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        train(footage, tmp_path / "square", progress=stop)
+        train(material, tmp_path / "square", progress=stop)
     assert torch.load(tmp_path / "square" / "checkpoint", weights_only=True)["iteration"] == 100
-    resumed = train(footage, tmp_path / "square")
+    resumed = train(material, tmp_path / "square")
     for a, b in zip(resumed.parameters(), trained[1].parameters(), strict=True):
         assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize(("where", "when"), [("loss", 7), ("weights", 9)])
-def test_what_is_not_finite_is_stepped_back_from_and_never_saved(footage, tmp_path, monkeypatch, where, when):
+def test_what_is_not_finite_is_stepped_back_from_and_never_saved(material, tmp_path, monkeypatch, where, when):
     """The loss at once; weights that the step right before a save spoils, by that save."""
     real, iterations = nla_train.nla_losses, []
 
-    def poisoned(networks, footage, frame, xy, iteration, options):
-        terms = real(networks, footage, frame, xy, iteration, options)
+    def poisoned(networks, material, frame, xy, iteration, options):
+        terms = real(networks, material, frame, xy, iteration, options)
         iterations.append(iteration)
         if iteration == when and iterations.count(when) == 1:
             if where == "loss":
@@ -142,7 +145,7 @@ def test_what_is_not_finite_is_stepped_back_from_and_never_saved(footage, tmp_pa
         return terms
 
     monkeypatch.setattr(nla_train, "nla_losses", poisoned)
-    networks = train(footage, tmp_path / "square", replace(OPTIONS, iters_num=20, evaluate_every=5))
+    networks = train(material, tmp_path / "square", replace(OPTIONS, iters_num=20, evaluate_every=5))
     assert iterations == [*range(when + 1), *range(5, 20)]
     assert all(weights.isfinite().all() for weights in networks.parameters())
     states = torch.load(tmp_path / "square" / "checkpoint", weights_only=True)
@@ -151,10 +154,10 @@ def test_what_is_not_finite_is_stepped_back_from_and_never_saved(footage, tmp_pa
     assert rates == {nla_train.LEARNING_RATE / 2}
 
 
-def test_a_loss_that_is_never_finite_ends_with_a_word(footage, tmp_path, monkeypatch):
+def test_a_loss_that_is_never_finite_ends_with_a_word(material, tmp_path, monkeypatch):
     monkeypatch.setattr(nla_train, "nla_losses", lambda *_: {"colour": torch.tensor(float("nan"))})
     with pytest.raises(InputError, match="not finite after iteration 0"):
-        train(footage, tmp_path / "square", replace(OPTIONS, pretrain_iter_number=1))
+        train(material, tmp_path / "square", replace(OPTIONS, pretrain_iter_number=1))
 
 
 def test_rigidity_is_zero_for_isometries_alone():
@@ -176,10 +179,10 @@ def test_bootstrapping_is_the_cross_entropy():
 class Known(NLANetworks):
     """Stands for networks with known maps (in pixels, from frame and pixel), alpha, and colours."""
 
-    def __init__(self, footage, foreground, alpha=lambda frame, xy: torch.ones(len(xy)), colour=None):
+    def __init__(self, material, foreground, alpha=lambda frame, xy: torch.ones(len(xy)), colour=None):
         super().__init__(OPTIONS.network_config(SIZE, COUNT))
         self.maps = {"foreground": foreground, "background": lambda frame, xy: xy}
-        self.known_alpha, self.colour, self.footage = alpha, colour, footage
+        self.known_alpha, self.colour, self.material = alpha, colour, material
 
     def pixels(self, video):
         half = max(SIZE) / 2
@@ -204,47 +207,47 @@ def still(frame, xy):
     return xy
 
 
-def terms_of(networks, footage, xy=(14, 10)):
+def terms_of(networks, material, xy=(14, 10)):
     """The terms at a pixel that is the object's in every frame."""
     frame = torch.arange(COUNT)
-    return nla_losses(networks, footage, frame, torch.tensor([xy]).expand(COUNT, 2), 0, OPTIONS)
+    return nla_losses(networks, material, frame, torch.tensor([xy]).expand(COUNT, 2), 0, OPTIONS)
 
 
-def test_flow_terms_ask_that_a_surface_keeps_its_place(footage):
-    good = terms_of(Known(footage, along), footage)
+def test_flow_terms_ask_that_a_surface_keeps_its_place(material):
+    good = terms_of(Known(material, along), material)
     assert good["flow"] < 1e-3
     assert good["alpha flow"] == 0
-    assert terms_of(Known(footage, still), footage)["flow"] == pytest.approx(
+    assert terms_of(Known(material, still), material)["flow"] == pytest.approx(
         OPTIONS.optical_flow_coeff * OBJECT_STEP, rel=1e-3
     )
     # Where alpha is 0 only the background counts, and that does not follow the object.
-    hidden = Known(footage, along, alpha=lambda frame, xy: torch.zeros(len(xy)))
-    assert terms_of(hidden, footage)["flow"] > 1
-    blinking = Known(footage, along, alpha=lambda frame, xy: frame.round() % 2)
-    assert terms_of(blinking, footage)["alpha flow"] == pytest.approx(OPTIONS.alpha_flow_factor)
+    hidden = Known(material, along, alpha=lambda frame, xy: torch.zeros(len(xy)))
+    assert terms_of(hidden, material)["flow"] > 1
+    blinking = Known(material, along, alpha=lambda frame, xy: frame.round() % 2)
+    assert terms_of(blinking, material)["alpha flow"] == pytest.approx(OPTIONS.alpha_flow_factor)
 
 
-def test_flow_that_is_not_trusted_does_not_count(footage):
-    nowhere = np.zeros_like(footage.flow.forward_valid)
-    blind = replace(footage, flow=replace(footage.flow, forward_valid=nowhere, backward_valid=nowhere))
+def test_flow_that_is_not_trusted_does_not_count(material):
+    nowhere = np.zeros_like(material.flow.forward_valid)
+    blind = replace(material, flow=replace(material.flow, forward_valid=nowhere, backward_valid=nowhere))
     assert terms_of(Known(blind, still), blind)["flow"] == 0
 
 
-def test_sparsity_asks_for_black_where_the_foreground_is_hidden(footage):
+def test_sparsity_asks_for_black_where_the_foreground_is_hidden(material):
     def half_shown(frame, xy):
         return torch.full((len(xy),), 0.25)
 
     def black(layer, canvas):
         return torch.zeros(len(canvas), 3)
 
-    assert terms_of(Known(footage, along), footage)["sparsity"] == 0
-    assert terms_of(Known(footage, along, half_shown, black), footage)["sparsity"] == 0
+    assert terms_of(Known(material, along), material)["sparsity"] == 0
+    assert terms_of(Known(material, along, half_shown, black), material)["sparsity"] == 0
     expected = OPTIONS.sparsity_coeff * 3 * (0.75 * 0.5) ** 2
-    assert terms_of(Known(footage, along, half_shown), footage)["sparsity"] == pytest.approx(expected)
+    assert terms_of(Known(material, along, half_shown), material)["sparsity"] == pytest.approx(expected)
 
 
-def test_colour_and_gradient_are_zero_for_the_right_picture(footage):
-    grey = replace(footage, frames=torch.full_like(footage.frames, 51))
+def test_colour_and_gradient_are_zero_for_the_right_picture(material):
+    grey = replace(material, frames=torch.full_like(material.frames, 51))
 
     def shade(value, slope=0.0):
         return lambda layer, canvas: (value + slope * canvas[:, :1]).expand(-1, 3)
@@ -258,38 +261,48 @@ def test_colour_and_gradient_are_zero_for_the_right_picture(footage):
     assert terms_of(Known(grey, along, colour=shade(0.2, 0.5)), grey)["gradient"] > 0.1
 
 
-def test_rigidity_terms_are_zero_for_plain_maps(footage):
-    plain = terms_of(Known(footage, along), footage)
+def test_rigidity_terms_are_zero_for_plain_maps(material):
+    plain = terms_of(Known(material, along), material)
     assert plain["rigidity"].abs() < 0.02
     assert plain["global rigidity"].abs() < 0.02
-    stretched = terms_of(Known(footage, lambda frame, xy: 2 * xy), footage)
+    stretched = terms_of(Known(material, lambda frame, xy: 2 * xy), material)
     assert stretched["rigidity"] > 1
     assert stretched["global rigidity"] > 5
 
 
-def test_terms_end_when_they_should(footage):
-    networks, frame, xy = Known(footage, along), torch.tensor([1]), torch.tensor([[14, 10]])
-    late = nla_losses(networks, footage, frame, xy, 10**6, OPTIONS)
+def test_terms_end_when_they_should(material):
+    networks, frame, xy = Known(material, along), torch.tensor([1]), torch.tensor([[14, 10]])
+    late = nla_losses(networks, material, frame, xy, 10**6, OPTIONS)
     assert {"bootstrapping", "global rigidity"} & set(late) == set()
     plain = replace(OPTIONS, use_gradient_loss=False, include_global_rigidity_loss=False)
-    assert {"gradient", "global rigidity"} & set(nla_losses(networks, footage, frame, xy, 0, plain)) == set()
+    assert {"gradient", "global rigidity"} & set(nla_losses(networks, material, frame, xy, 0, plain)) == set()
 
 
-def test_wrong_input_is_named(footage, trained, tmp_path):
+def test_wrong_input_is_named(material, trained, tmp_path):
     for changed, said in (
-        ({"masks": footage.masks[:, :-1]}, "masks must be"),
-        ({"frames": footage.frames.float()}, "frames must be uint8"),
-        ({"flow": replace(footage.flow, forward=footage.flow.forward[:1])}, "the flow must be"),
+        ({"masks": material.masks[:, :-1]}, "masks must be"),
+        ({"frames": material.frames.float()}, "frames must be uint8"),
+        ({"flow": replace(material.flow, forward=material.flow.forward[:1])}, "the flow must be"),
     ):
         with pytest.raises(InputError, match=said):
-            replace(footage, **changed)
+            replace(material, **changed)
     with pytest.raises(InputError, match=r"rgb_coeff 5000, not 1"):
-        train(footage, trained[0], replace(OPTIONS, rgb_coeff=1))
+        train(material, trained[0], replace(OPTIONS, rgb_coeff=1))
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(InputError, match="holds something else"):
-        train(footage, tmp_path)
+        train(material, tmp_path)
 
 
-def test_frames_are_written_as_they_are(footage, trained):
+def test_a_checkpoint_that_cannot_be_gone_on_from_is_named(material, trained, tmp_path):
+    shutil.copytree(trained[0], tmp_path / "square")
+    save_networks(trained[1], tmp_path / "square" / "checkpoint", 7)
+    with pytest.raises(InputError, match="without their training state"):
+        train(material, tmp_path / "square")
+    (tmp_path / "square" / "checkpoint").write_bytes((trained[0] / "checkpoint").read_bytes()[:1000])
+    with pytest.raises(InputError, match="truncated"):
+        train(material, tmp_path / "square")
+
+
+def test_frames_are_written_as_they_are(material, trained):
     written = cv2.imread(str(trained[0] / "square" / "00002.jpg"))[..., ::-1]
-    assert np.abs(written.astype(int) - footage.frames[2].permute(1, 2, 0).numpy()).mean() < 6
+    assert np.abs(written.astype(int) - material.frames[2].permute(1, 2, 0).numpy()).mean() < 6

@@ -2,6 +2,7 @@
 
 from .clip import Footage, box_masks, decompose, find_masks, fit_layers, prepare, read_masks
 from .report import Report, examine
+from .sam import sam_folder
 
 __all__ = [
     "Footage",
@@ -13,4 +14,5 @@ __all__ = [
     "fit_layers",
     "prepare",
     "read_masks",
+    "sam_folder",
 ]

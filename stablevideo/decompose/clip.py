@@ -14,7 +14,7 @@ import torch
 from .. import cache, coords
 from ..coords import LAYER_NAMES
 from ..errors import InputError
-from ..flow import ClipFlow, clip_flow
+from ..flow import ClipFlow, clip_flow, raft
 from ..lattice import LatticeWarp, Matte
 from ..layers import Layer, LayeredVideo
 from ..options import DecomposeOptions
@@ -24,6 +24,7 @@ from .align import align_background, chain, reference_frame
 from .fit import Fit, Watch
 from .masks import carry, mask_from_box, masks_from_motion
 from .preflight import SeveralScenes, preflight
+from .sam import masks_from_sam, sam_folder
 from .schedule import SCHEDULE
 from .sheet import Sheet
 
@@ -63,6 +64,11 @@ class Footage:
         """Height and width of the frames."""
         return self.frames[0].shape[:2]
 
+    @property
+    def pictures(self) -> torch.Tensor:
+        """All frames, uint8 [T, 3, H, W]."""
+        return torch.from_numpy(np.stack(self.frames)).permute(0, 3, 1, 2).contiguous()
+
 
 def decompose(
     video: Video,
@@ -70,6 +76,7 @@ def decompose(
     options: DecomposeOptions | None = None,
     progress: Progress = quiet,
     watch: Watch | None = None,
+    ckpt: Path = Path("ckpt"),
 ) -> LayeredVideo:
     """Split a clip into foreground and background.
 
@@ -84,6 +91,8 @@ def decompose(
         None takes what moves against the background. Any size of the video's aspect.
     watch
         Called after each turn of the fit, with the fit as it is then.
+    ckpt
+        Where weights lie, if the options ask for RAFT or SAM.
 
     Raises
     ------
@@ -92,12 +101,13 @@ def decompose(
         moves.
     """
     options = options or DecomposeOptions()
-    footage = prepare(video, options, within(progress, 0, 0.1))
-    found = find_masks(footage, masks, within(progress, 0.1, 0.2))
+    footage = prepare(video, options, within(progress, 0, 0.1), ckpt)
+    sam = sam_folder(ckpt) if options.tracker == "sam" else None
+    found = find_masks(footage, masks, within(progress, 0.1, 0.2), sam)
     return fit_layers(footage, found, within(progress, 0.2, 1), watch)
 
 
-def prepare(video: Video, options: DecomposeOptions, progress: Progress = quiet) -> Footage:
+def prepare(video: Video, options: DecomposeOptions, progress: Progress = quiet, ckpt: Path = Path("ckpt")) -> Footage:
     """Read the part of a video that the options choose, and its motion.
 
     Raises SeveralScenes where it is cut, InputError for fewer than two frames, or more than can be held.
@@ -115,7 +125,7 @@ def prepare(video: Video, options: DecomposeOptions, progress: Progress = quiet)
     part = video.part(options.first_frame, count)
     frames = read_frames(part, (height, width), within(progress, 0, 0.4))
     greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    flow = clip_flow(greys, within(progress, 0.4, 0.9))
+    flow = clip_flow(frames, within(progress, 0.4, 0.9), raft(ckpt) if options.flow == "raft" else None)
     seen = preflight(greys, flow)
     if len(seen.parts) > 1:
         raise SeveralScenes(tuple((options.first_frame + first, n) for first, n in seen.parts))
@@ -134,15 +144,15 @@ def fit_layers(
     far = np.stack([cv2.dilate(m.astype(np.uint8), np.ones((2 * CLEAR_PX + 1,) * 2, np.uint8)) == 0 for m in masks])
     near = np.stack([cv2.erode(m.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0 for m in masks])
     reference = reference_frame(masks)
-    frames = np.stack(footage.frames)
+    pictures = footage.pictures
     fit = Fit(
-        torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(),
+        pictures,
         torch.from_numpy(masks),
         footage.flow,
         chain(footage.flow, near, reference, "affine"),
         align_background(footage.flow, far, reference),
     )
-    key = cache.content_key(FIT_VERSION, frames.tobytes(), np.packbits(masks).tobytes())
+    key = cache.content_key(FIT_VERSION, pictures.numpy().tobytes(), np.packbits(masks).tobytes())
     fit.run(SCHEDULE, progress, watch, key)
     layers = {name: as_layer(name, sheet, footage.size) for name, sheet in zip(LAYER_NAMES, fit.sheets, strict=True)}
     matte = Matte.pack([alpha.float() / 255 for alpha in fit.alpha])
@@ -161,13 +171,14 @@ def read_frames(video: Video, size: tuple[int, int], progress: Progress) -> list
     return frames
 
 
-def find_masks(footage: Footage, marks: Marks, progress: Progress = quiet) -> np.ndarray:
-    """Masks of all frames, bool [T, H, W], from what was given: see `decompose`."""
+def find_masks(footage: Footage, marks: Marks, progress: Progress = quiet, sam: Path | None = None) -> np.ndarray:
+    """Masks of all frames, bool [T, H, W], from what was given: see `decompose`; `sam` is SAM 2.1's folder, if used."""
     frames, flow = footage.frames, footage.flow
     if marks is None:
         return masks_from_motion(frames, flow, progress)
     if isinstance(marks, Mapping):
-        return carry(frames, flow, {i: check_mask(mask, frames[0], i) for i, mask in marks.items()}, progress)
+        fitted = {i: check_mask(mask, frames[0], i) for i, mask in marks.items()}
+        return masks_from_sam(frames, fitted, sam, progress) if sam else carry(frames, flow, fitted, progress)
     if len(marks) != len(frames):
         raise InputError(f"there are {len(marks)} masks for {len(frames)} frames; give one for each.")
     fitted = np.stack([check_mask(mask, frames[0], i, may_be_empty=True) for i, mask in enumerate(marks)])

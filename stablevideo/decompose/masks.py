@@ -18,6 +18,8 @@ ROUNDS = 2  # of GrabCut in a carried frame; five where the object was marked
 MARGIN = 0.35  # of the mask's box, that GrabCut sees around it
 PLACES, REACH = 7, 3  # where in the clip motion is looked at, and over how many frames to either side
 STILL = 0.0007  # of the frame's width: less motion against the background is none
+CLEAR = 4.0  # times what counts as motion, at the 95th percentile: the object is seen to move
+FAST = 6.0  # times it is fast
 NOISE = 3.0  # times the median is the least motion that counts
 
 
@@ -74,21 +76,36 @@ def masks_from_motion(frames: Sequence[np.ndarray], flow: ClipFlow, progress: Pr
     The background's motion is a homography; what the flow does besides, over some frames, is the object's. Raises
     InputError where nothing moves of its own.
     """
-    candidates = np.unique(np.linspace(0, len(frames) - 1, PLACES).round().astype(int))
-    found = [own_motion(flow, int(frame)) for frame in candidates]
-    strength = [np.percentile(motion, 95) / limit for motion, limit in found]
-    best = int(np.argmax(strength))
-    motion, limit = found[best]
+    candidates = np.unique(np.linspace(0, len(frames) - 1, PLACES).round().astype(int)).tolist()
+    found = {frame: mask_from_motion(frames[frame], *own_motion(flow, frame)) for frame in candidates}
+    best = max(found, key=lambda frame: found[frame][1])
+    if found[best][1] == 0:
+        raise InputError("nothing moves against the background in this clip; draw a box around the object instead.")
+    return carry(frames, flow, {best: found[best][0]}, progress)
+
+
+def mask_from_motion(frame: np.ndarray, motion: np.ndarray, limit: float) -> tuple[np.ndarray, float]:
+    """Cut out what moves more than a limit: the mask, and how much it looks like one object that moves, 0 to 1.
+
+    That is how clear the motion is (once it is clear, more is not better: the ground close to a camera moves too),
+    times the share of the mask that moves, times how much of its convex hull the mask fills.
+    """
     moving = motion > limit
     if moving.mean() < 0.002:
-        raise InputError("nothing moves against the background in this clip; draw a box around the object instead.")
+        return moving, 0.0
     labels = np.where(moving, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
     reach = max(3, round(2 * BAND * min(moving.shape)))
-    near = cv2.dilate(moving.astype(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8)) > 0
+    square = np.ones((2 * reach + 1,) * 2, np.uint8)
+    near = cv2.dilate(moving.astype(np.uint8), square) > 0
     labels[near & ~moving] = cv2.GC_PR_BGD
-    labels[cv2.erode(moving.astype(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8)) > 0] = cv2.GC_FGD
-    marked = _usable(_grab_cut(frames[candidates[best]], labels, 5), "what moves")
-    return carry(frames, flow, {int(candidates[best]): marked}, progress)
+    labels[cv2.erode(moving.astype(np.uint8), square) > 0] = cv2.GC_FGD
+    mask = _largest(_grab_cut(frame, labels, 5))
+    if not mask.any():
+        return mask, 0.0
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = mask.sum() / max(cv2.contourArea(cv2.convexHull(np.concatenate(outlines))), 1.0)
+    clear = min(1.0, float(np.percentile(motion, 95)) / limit / CLEAR)
+    return mask, clear * float(moving[mask].mean()) * min(1.0, filled)
 
 
 def own_motion(flow: ClipFlow, frame: int, reach: int = REACH) -> tuple[np.ndarray, float]:
@@ -139,7 +156,7 @@ def carry(
             mask = marked[key]
             for i in range(key + stride, end, stride):
                 followed = warp(mask.astype(np.float32), pulls[min(i, i - stride)])
-                mask = refine(frames[i], followed, moving(flow, i, followed > 0.5))
+                mask = refine(frames[i], followed, *moving(flow, i, followed > 0.5))
                 weight = 1 / abs(i - key)
                 total[i] += weight * mask
                 weights[i] += weight
@@ -150,21 +167,25 @@ def carry(
     return masks
 
 
-def moving(flow: ClipFlow, frame: int, mask: np.ndarray) -> np.ndarray:
-    """Where the object may be as far as motion tells, bool [H, W]: everywhere, while the object itself stands still.
+def moving(flow: ClipFlow, frame: int, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What motion tells of where the object is: where it may be, and where it hardly is, bool [H, W] both.
 
-    Ground that looks like the object but lies still would else be taken in, a little in each frame.
+    Ground that looks like the object but lies still would else be taken in, a little in each frame. An object that
+    stands still may be everywhere; only one that moves fast is hardly where nothing moves (a walker's foot rests).
     """
     motion, limit = own_motion(flow, frame, reach=0)
-    if not mask.any() or np.median(motion[mask]) < limit:
-        return np.ones(mask.shape, bool)
-    return motion > limit
+    speed = np.median(motion[mask]) if mask.any() else 0.0
+    if speed < limit:
+        return np.ones(mask.shape, bool), np.zeros(mask.shape, bool)
+    still = cv2.morphologyEx((motion <= limit).astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
+    return motion > limit, still & (speed > FAST * limit)
 
 
-def refine(frame: np.ndarray, followed: np.ndarray, moving: np.ndarray) -> np.ndarray:
+def refine(frame: np.ndarray, followed: np.ndarray, possible: np.ndarray, unlikely: np.ndarray) -> np.ndarray:
     """Snap a carried mask [H, W] in [0, 1] to the frame's edges -> bool [H, W].
 
-    Within a narrow band, and outwards only where `moving`, bool [H, W], allows it.
+    Within a narrow band, and outwards only where it is `possible`; where it is `unlikely`, colour decides. Both are
+    bool [H, W].
     """
     mask = (followed > 0.5).astype(np.uint8)
     if mask.sum() < 16:
@@ -174,7 +195,8 @@ def refine(frame: np.ndarray, followed: np.ndarray, moving: np.ndarray) -> np.nd
     inner, outer = cv2.erode(mask, ball), cv2.dilate(mask, ball)
     labels = np.where(mask > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[inner > 0], labels[outer == 0] = cv2.GC_FGD, cv2.GC_BGD
-    labels[(mask == 0) & ~moving] = cv2.GC_BGD
+    labels[(mask == 0) & ~possible] = cv2.GC_BGD
+    labels[(mask > 0) & unlikely] = cv2.GC_PR_BGD
     # Where the object is thinner than the band nothing would be sure.
     if not (labels == cv2.GC_FGD).any():
         labels[(mask > 0) & (followed > 0.9)] = cv2.GC_FGD
@@ -199,10 +221,17 @@ def _grab_cut(frame: np.ndarray, labels: np.ndarray, rounds: int) -> np.ndarray:
 
 
 def _usable(mask: np.ndarray, source: str) -> np.ndarray:
-    """The largest part of a mask and what is nearly as large. Raises InputError where there is none."""
+    """`_largest`, or InputError where there is nothing."""
+    kept = _largest(mask)
+    if not kept.any():
+        raise InputError(f"nothing in {source} stands out from the background; draw it closer around the object.")
+    return kept
+
+
+def _largest(mask: np.ndarray) -> np.ndarray:
+    """The largest part of a mask and what is nearly as large; nothing where that is a few pixels."""
     count, parts, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     areas = facts[1:, cv2.CC_STAT_AREA]
     if count < 2 or areas.max() < 16:
-        raise InputError(f"nothing in {source} stands out from the background; draw it closer around the object.")
-    keep = 1 + np.flatnonzero(areas >= 0.05 * areas.max())
-    return np.isin(parts, keep)
+        return np.zeros_like(mask)
+    return np.isin(parts, 1 + np.flatnonzero(areas >= 0.05 * areas.max()))
