@@ -19,7 +19,7 @@ slow: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 bench: $(VENV)/.ready-dev
-	for subject in load lift render aggregate edit embedded; do $(BIN)/python -m benchmarks.$$subject || exit 1; done
+	for subject in load lift render aggregate edit embedded decompose; do $(BIN)/python -m benchmarks.$$subject || exit 1; done
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -3,20 +3,31 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from torchvision.models.optical_flow import raft_large
+from transformers import (
+    Sam2ImageProcessor,
+    Sam2VideoConfig,
+    Sam2VideoModel,
+    Sam2VideoProcessor,
+    Sam2VideoVideoProcessor,
+)
 
-from stablevideo import InputError, load_clip, read_video
-from stablevideo.decompose import decompose
+from stablevideo import Cancelled, InputError, load_clip, read_video
+from stablevideo.decompose import decompose, examine, find_masks, fit, fit_layers, prepare, sam_folder
 from stablevideo.decompose.align import align_background
 from stablevideo.decompose.masks import mask_from_box, mask_from_scribble, masks_from_motion
-from stablevideo.decompose.preflight import preflight
+from stablevideo.decompose.preflight import SeveralScenes, preflight
+from stablevideo.decompose.sam import masks_from_sam
 from stablevideo.decompose.solve import bending, conjugate_gradients
 from stablevideo.decompose.store import save_layers
-from stablevideo.flow import agree, clip_flow
+from stablevideo.flow import agree, clip_flow, raft_search, warp
 from stablevideo.options import DecomposeOptions
 from tests.clips import smooth_picture
 from tests.conftest import ROOT
@@ -140,6 +151,154 @@ def test_a_mark_on_an_atlas_stays_on_its_surface(clip):
             assert off_px < 1.33, (name, i, off_px)  # half a pixel of it is rounding
 
 
+def test_an_edit_keeps_what_it_did_not_touch_and_its_edges_do_not_crawl(clip, frames, flow):
+    layer = clip.background
+    edit = layer.atlas.clone()
+    assert torch.equal(layer.without_aliases(edit, clip.size), layer.atlas)
+    rows, columns = torch.meshgrid(*(torch.arange(side) // 24 for side in layer.size), indexing="ij")
+    edit[:, :, layer.size[1] // 2 :] = ((rows + columns) % 2 * 0.4 + 0.3)[:, layer.size[1] // 2 :]
+    shown = layer.without_aliases(edit, clip.size)
+    assert torch.equal(shown[:, :, : layer.size[1] // 2 - 8], layer.atlas[:, :, : layer.size[1] // 2 - 8])
+    # What a pixel holds is a mean over its side: along an edge there are tones between the board's two.
+    assert ((shown > 0.35) & (shown < 0.65))[:, :, layer.size[1] // 2 + 8 :].float().mean() > 0.05
+
+    def crawl(picture):
+        rendered = [f.permute(1, 2, 0).numpy() for chunk in clip.render(background=picture) for f in chunk]
+        valid = flow.forward_valid[3] & (clip.alpha([3])[0, 0].numpy() < 0.1)
+        return np.abs(warp(rendered[4], flow.forward[3]) - rendered[3]).mean(-1)[valid].mean()
+
+    source = np.abs(warp(frames[4] / 255.0, flow.forward[3]) - frames[3] / 255.0).mean(-1)[flow.forward_valid[3]].mean()
+    assert crawl(edit) < 1.5 * source
+
+
+def test_the_report_tells_good_layers_from_bad(clip, drawn):
+    footage = prepare(read_video(drawn[0]), DecomposeOptions())
+    good = examine(clip, footage)
+    assert good.psnr > 30
+    assert good.ssim > 0.9
+    assert max(good.follow_px.values()) < 0.5
+    assert "close to the clip" in good.verdict
+    slid = replace(clip.background.warp, nodes=clip.background.warp.nodes.roll(2, 0))
+    bad = examine(replace(clip, background=replace(clip.background, warp=slid)), footage)
+    assert bad.psnr < 25
+    assert bad.follow_px["background"] > 4 * good.follow_px["background"]
+    assert "poor" in bad.verdict
+    blurred = replace(clip.background, atlas=F.avg_pool2d(clip.background.atlas[None], 21, 1, 10)[0])
+    assert "background is blurred" in examine(replace(clip, background=blurred), footage).verdict
+
+
+@pytest.fixture
+def short(drawn):
+    """A few frames, small: quick to fit."""
+    footage = prepare(read_video(drawn[0]), DecomposeOptions(width=92, height=60, frames=4))
+    return footage, find_masks(footage, None)
+
+
+def test_what_was_stopped_goes_on_from_the_last_state(short, monkeypatch):
+    monkeypatch.setattr(fit, "SAVE_S", 0)
+    whole = []
+    uninterrupted = fit_layers(*short, watch=lambda state: whole.append(state.done))
+
+    def stop(state):
+        if state.done == 18:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        fit_layers(*short, watch=stop)
+    rest = []
+    resumed = fit_layers(*short, watch=lambda state: rest.append(state.done))
+    assert whole == list(range(1, len(whole) + 1))
+    assert rest == whole[18:]
+    assert torch.equal(resumed.foreground.warp.nodes, uninterrupted.foreground.warp.nodes)
+    assert torch.equal(resumed.background.atlas, uninterrupted.background.atlas)
+    # It is done: the next call begins anew.
+    again = []
+    fit_layers(*short, watch=lambda state: again.append(state.done))
+    assert again == whole
+
+
+def test_a_killed_command_goes_on(drawn, tmp_path):
+    where = ["--data", str(tmp_path / "data"), "--size", "92x60", "--frames", "4"]
+    made = [sys.executable, "-m", "stablevideo", "decompose", str(drawn[0]), "--name", "disc", *where]
+    killer = (
+        "import os, signal, sys; from stablevideo.decompose import fit; fit.SAVE_S = 0; keep = fit.Fit.keep;"
+        "fit.Fit.keep = lambda self, key: (keep(self, key), self.done == 20 and os.kill(os.getpid(), signal.SIGKILL));"
+        "from stablevideo.__main__ import main; sys.argv = sys.argv[1:]; main()"
+    )
+    killed = subprocess.run([sys.executable, "-c", killer, *made[2:]], cwd=ROOT, capture_output=True, text=True)
+    assert killed.returncode == -9, killed.stderr
+    assert not (tmp_path / "data" / "disc").exists()
+    counter = (
+        "import sys; from stablevideo.decompose import fit; turn = fit.Fit.turn;"
+        "fit.Fit.turn = lambda self, *rest: (print('turn', self.done), turn(self, *rest))[1];"
+        "from stablevideo.__main__ import main; sys.argv = sys.argv[1:]; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", counter, *made[2:]], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "turn 20" in done.stdout
+    assert "turn 19" not in done.stdout
+    assert load_clip(tmp_path / "data" / "disc").frame_count == 4
+
+
+def test_numbers_that_are_none_are_stepped_back_from(short, monkeypatch, caplog):
+    calls, step, kept = [], fit.map_step, []
+
+    def poisoned(*arguments):
+        calls.append(None)
+        return step(*arguments) * (float("nan") if len(calls) == 33 else 1)
+
+    def keep(self, key):
+        kept.append(all(tensor.isfinite().all() for tensor in self.state().values()))
+
+    monkeypatch.setattr(fit, "SAVE_S", 0)
+    monkeypatch.setattr(fit, "map_step", poisoned)
+    monkeypatch.setattr(fit.Fit, "keep", keep)
+    found = fit_layers(*short)
+    assert "no finite numbers" in caplog.text
+    assert all(kept)
+    render = torch.cat(list(found.render()))
+    assert -10 * (render - short[0].pictures / 255).square().mean().log10() > 28
+
+
+def test_too_much_is_refused_with_what_to_do(drawn, monkeypatch):
+    monkeypatch.setattr("stablevideo.decompose.clip.MOST_PX", 5 * SIZE[0] * SIZE[1])
+    with pytest.raises(InputError, match="10 frames of 184x120 are too many at once; choose at most 5"):
+        prepare(read_video(drawn[0]), DecomposeOptions())
+
+
+def test_raft_and_sam_are_asked_for_by_name(drawn, frames, tmp_path, monkeypatch):
+    """With random weights: what they find means nothing, its shape and range do."""
+    torch.manual_seed(0)
+    network = raft_large().eval()
+    found = raft_search(network)(frames[0], frames[1])
+    assert found.shape == (*SIZE, 2)
+    assert np.isfinite(found).all()
+
+    def offline(*_, **__):
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
+    with pytest.raises(InputError, match="cannot be downloaded .no network.; use the flow `dis`"):
+        prepare(read_video(drawn[0]), DecomposeOptions(flow="raft"), ckpt=tmp_path)
+    monkeypatch.setattr("stablevideo.diffusion.weights.hub_folder", lambda *_: (_ for _ in ()).throw(InputError("off")))
+    with pytest.raises(InputError, match="or carry masks by flow"):
+        sam_folder(tmp_path)
+
+
+@pytest.mark.slow
+def test_sam_follows_a_mark_with_random_weights(drawn, frames, tmp_path):
+    torch.manual_seed(0)
+    Sam2VideoModel(Sam2VideoConfig()).save_pretrained(tmp_path / "sam2.1-tiny")
+    Sam2VideoProcessor(Sam2ImageProcessor(), Sam2VideoVideoProcessor()).save_pretrained(tmp_path / "sam2.1-tiny")
+    seen = []
+    masks = masks_from_sam(
+        frames[:3], {1: drawn[1][1]}, sam_folder(tmp_path), lambda fraction, _: seen.append(fraction)
+    )
+    assert masks.shape == (3, *SIZE)
+    assert masks.dtype == bool
+    assert max(seen) == 1
+
+
 def test_saved_layers_come_back(clip, tmp_path):
     save_layers(clip, tmp_path / "disc")
     assert not list(tmp_path.glob(".*"))
@@ -205,6 +364,9 @@ def test_cuts_are_found_and_offered(drawn, frames, flow):
         (0, COUNT),
         (COUNT, 4),
     )
+    with pytest.raises(SeveralScenes, match="10 frames from frame 7; or 4 frames from frame 17") as caught:
+        raise SeveralScenes(((7, 10), (17, 4)))
+    assert caught.value.parts == ((7, 10), (17, 4))
     blurred = [*greys[:5], cv2.GaussianBlur(greys[5], (0, 0), 3), *greys[6:]]
     assert any("blurred, first frame 5" in text for text in preflight(blurred, flow).warnings)
 

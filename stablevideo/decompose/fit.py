@@ -123,16 +123,22 @@ class Fit:
         """A turn; where it ends in numbers that are none, back to before it, and smaller steps from then on."""
         before = self.state()
         error = self.turn(level, size)
-        if level.sharpen:
-            self.sharpen(level.sharpen, size)
-        else:
-            self.splat(size)
-        if math.isfinite(error) and all(tensor.isfinite().all() for tensor in self.state().values()):
-            self.curve.append(-10 * math.log10(max(error, 1e-10)))
-            return
+        # Looked at through maps that are no numbers, an atlas's gradient would lie anywhere in memory.
+        if math.isfinite(error) and self.is_finite():
+            if level.sharpen:
+                self.sharpen(level.sharpen, size)
+            else:
+                self.splat(size)
+            if self.is_finite():
+                self.curve.append(-10 * math.log10(max(error, 1e-10)))
+                return
         self.restore(before)
         self.farthest_px /= 2
         LOGGER.warning("turn %d of the fit gave no finite numbers; going on from before it.", self.done + 1)
+
+    def is_finite(self) -> bool:
+        """Whether all that a turn changes is numbers."""
+        return all(bool(getattr(sheet, part).isfinite().all()) for sheet in self.sheets for part in Sheet.PARTS)
 
     def state(self) -> dict[str, Tensor]:
         """Copies of all that a turn changes."""

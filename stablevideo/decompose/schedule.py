@@ -43,6 +43,6 @@ SCHEDULE = (
     Level(0.25, 8, (16, 32), 0.02, follow=1.0),
     Level(0.5, 4, (16, 32), 0.01, light_px=24, follow=0.3),
     Level(0.5, 3, (8, 16), 0.01, light_px=24, follow=0.1),
-    Level(1.0, 4, (8, 8), 0.0005, texels=3, light_px=8, sharpen=3),
-    Level(1.0, 7, (4, 4), 0.0005, texels=3, light_px=8, sharpen=3),
+    Level(1.0, 3, (8, 8), 0.0005, texels=3, light_px=8, follow=0.05, sharpen=3),
+    Level(1.0, 8, (4, 4), 0.0005, texels=3, light_px=8, follow=0.05, sharpen=3),
 )

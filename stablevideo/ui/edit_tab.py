@@ -3,6 +3,8 @@
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,16 @@ GPU = {"concurrency_id": "gpu", "concurrency_limit": 1}
 LIGHT = {"concurrency_limit": None}
 
 
-def build_edit_tab(workshop: Workshop, session: gr.State) -> None:
+@dataclass(frozen=True)
+class EditTab:
+    """What leads into the tab from elsewhere: the list of clips, and loading the one that is chosen."""
+
+    clip: gr.Dropdown
+    load: Callable
+    outputs: list[gr.components.Component]
+
+
+def build_edit_tab(workshop: Workshop, session: gr.State) -> EditTab:
     """Lay out the tab and bind its handlers."""
     settings = workshop.settings
     models = find_models(settings.ckpt)
@@ -104,7 +115,7 @@ def build_edit_tab(workshop: Workshop, session: gr.State) -> None:
         report = workshop.reporter(request, progress)
         loaded = workshop.clip(clip or "", within(report, 0, 0.8))
         report(0.9, "preparing the preview")
-        atlases = [_shown(loaded.layer(name).atlas) for name in ("foreground", "background")]
+        atlases = [shown_atlas(loaded.layer(name).atlas) for name in ("foreground", "background")]
         return Session(loaded.name), _preview(loaded), *atlases, None, None, None, None, None
 
     @with_messages
@@ -138,7 +149,7 @@ def build_edit_tab(workshop: Workshop, session: gr.State) -> None:
         loaded = _loaded(workshop, session)
         report(0, "loading the model")
         edit = edit_background(loaded, prompt, workshop.editor(model), options, report)
-        return _with(session, background=edit), _shown(edit.atlas)
+        return _with(session, background=edit), shown_atlas(edit.atlas)
 
     @with_messages
     @with_options(RenderOptions, render_options)
@@ -164,23 +175,8 @@ def build_edit_tab(workshop: Workshop, session: gr.State) -> None:
         served = [_served(folder / "video.mp4"), _served(folder / "settings.json")]
         return served[0], served
 
-    load.click(
-        load_clip,
-        [clip],
-        [
-            session,
-            source,
-            show_foreground,
-            show_background,
-            painted,
-            edited_background,
-            keyframes,
-            video,
-            files,
-        ],
-        api_name="load_clip",
-        **GPU,
-    )
+    shown = [session, source, show_foreground, show_background, painted, edited_background, keyframes, video, files]
+    load.click(load_clip, [clip], shown, api_name="load_clip", **GPU)
     foreground_run.click(
         run_foreground,
         [session, foreground_prompt, model, *foreground_options.values()],
@@ -204,6 +200,7 @@ def build_edit_tab(workshop: Workshop, session: gr.State) -> None:
         api_visibility="private",
         **LIGHT,
     )
+    return EditTab(clip, load_clip, shown)
 
 
 _MODEL_FIELDS = ("resolution", "steps", "guidance")
@@ -255,7 +252,7 @@ def _with(session: Session, **changes: Edit) -> Session:
     return Session(**{**vars(session), **changes})
 
 
-def _shown(picture: Tensor) -> np.ndarray:
+def shown_atlas(picture: Tensor) -> np.ndarray:
     """An atlas as the page shows it: uint8 [h, w, 3], its long side at most SHOWN_PX."""
     scale = min(1.0, SHOWN_PX / max(picture.shape[1:]))
     size = [max(1, round(side * scale)) for side in picture.shape[1:]]
@@ -263,7 +260,7 @@ def _shown(picture: Tensor) -> np.ndarray:
 
 
 def _canvas(atlas: Tensor) -> Any:
-    picture = _shown(atlas)
+    picture = shown_atlas(atlas)
     return gr.ImageEditor(value=picture, canvas_size=(picture.shape[1], picture.shape[0]))
 
 
@@ -281,7 +278,7 @@ def brush_mask(painted: dict[str, Any] | None, size: tuple[int, int]) -> Tensor:
 
 def _keyframe_pictures(edit: Edit) -> list[tuple[np.ndarray, str]]:
     return [
-        (_shown(getattr(keyframe, part)), f"frame {keyframe.frame}, {part}")
+        (shown_atlas(getattr(keyframe, part)), f"frame {keyframe.frame}, {part}")
         for keyframe in edit.keyframes
         for part in ("before", "hint", "after")
     ]

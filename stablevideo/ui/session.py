@@ -1,10 +1,12 @@
 """What people share (models and clips, read only) and what belongs to one of them (the session)."""
 
+import contextlib
 import functools
+import inspect
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,12 @@ from ..edit import Edit
 from ..errors import InputError
 from ..layers import LayeredVideo
 from ..progress import Cancelled, Progress, quiet
+from .project import Project
 
 LOGGER = logging.getLogger(__name__)
 
 CLIPS_KEPT = 3
+PROJECTS_KEPT = 2  # uploaded videos with their footage, which is large
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,14 @@ class Settings:
 
 @dataclass
 class Workshop:
-    """Loaded models and clips, kept for everybody; nobody's work is in here."""
+    """Loaded models and clips, kept for everybody; and the footage of the last few uploads, each for its session."""
 
     settings: Settings
     _clips: OrderedDict[str, LayeredVideo] = field(default_factory=OrderedDict)
     _editor: Editor | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stops: dict[str, threading.Event] = field(default_factory=dict)
+    _projects: OrderedDict[str, Project] = field(default_factory=OrderedDict)
 
     def clip(self, name: str, progress: Progress = quiet) -> LayeredVideo:
         """A clip by name; the few last used ones stay loaded."""
@@ -81,22 +86,44 @@ class Workshop:
 
     def reporter(self, request: gr.Request | None, progress: gr.Progress) -> Progress:
         """A progress callback that shows each step and ends the job when its session asks for that."""
+        return self.stoppable(request, lambda fraction, text: progress(fraction, desc=text))
+
+    def stoppable(self, request: gr.Request | None, report: Progress) -> Progress:
+        """A progress callback that ends the job when its session asks for that, and else reports."""
         stop = self._stops.setdefault(_session_of(request), threading.Event())
         stop.clear()
 
-        def report(fraction: float, text: str) -> None:
+        def step(fraction: float, text: str) -> None:
             if stop.is_set():
                 raise Cancelled
-            progress(fraction, desc=text)
+            report(fraction, text)
 
-        return report
+        return step
+
+    def keep_project(self, request: gr.Request, project: Project | None) -> None:
+        """Hold a session's video, or none any more; the longest unused one makes room."""
+        with self._lock:
+            self._projects.pop(_session_of(request), None)
+            if project is not None:
+                self._projects[_session_of(request)] = project
+            while len(self._projects) > PROJECTS_KEPT:
+                self._projects.popitem(last=False)
+
+    def project(self, request: gr.Request) -> Project:
+        """The session's video. Raises InputError where there is none, or it had to make room."""
+        with self._lock:
+            if _session_of(request) not in self._projects:
+                raise InputError("your video is not held here any more; press 'Look' again, or upload it again.")
+            self._projects.move_to_end(_session_of(request))
+            return self._projects[_session_of(request)]
 
     def cancel(self, request: gr.Request) -> None:
         """Stop what the session is running; it ends at its next step."""
         self._stops.setdefault(_session_of(request), threading.Event()).set()
 
     def forget(self, request: gr.Request) -> None:
-        """A page was closed: end its job."""
+        """A page was closed: end its job and let its video go."""
+        self.keep_project(request, None)
         stop = self._stops.pop(_session_of(request), None)
         if stop:
             stop.set()
@@ -111,25 +138,35 @@ def with_messages(handler: Callable) -> Callable:
 
     @functools.wraps(handler)
     def run(*values: Any) -> Any:
-        try:
+        with _messages():
             return handler(*values)
-        except Cancelled:
-            raise gr.Error("Cancelled; nothing was changed.", title="Cancelled", print_exception=False) from None
-        except (InputError, FileNotFoundError) as error:
-            raise gr.Error(_sentence(error), print_exception=False) from None
-        except (torch.OutOfMemoryError, MemoryError):
-            free_memory()
-            raise gr.Error(
-                "Out of memory. Lower the resolution, or start with --offload.", print_exception=False
-            ) from None
-        except OSError as error:
-            LOGGER.exception("the page")
-            reason = error.strerror or str(error)
-            raise gr.Error(f"The result cannot be written: {reason}.", print_exception=False) from None
 
-    return run
+    @functools.wraps(handler)
+    def run_in_steps(*values: Any) -> Iterator[Any]:
+        with _messages():
+            yield from handler(*values)
+
+    return run_in_steps if inspect.isgeneratorfunction(handler) else run
 
 
-def _sentence(error: Exception) -> str:
+@contextlib.contextmanager
+def _messages() -> Iterator[None]:
+    try:
+        yield
+    except Cancelled:
+        raise gr.Error("Cancelled; nothing was changed.", title="Cancelled", print_exception=False) from None
+    except (InputError, FileNotFoundError) as error:
+        raise gr.Error(sentence(error), print_exception=False) from None
+    except (torch.OutOfMemoryError, MemoryError):
+        free_memory()
+        raise gr.Error("Out of memory. Lower the resolution, or start with --offload.", print_exception=False) from None
+    except OSError as error:
+        LOGGER.exception("the page")
+        reason = error.strerror or str(error)
+        raise gr.Error(f"The result cannot be written: {reason}.", print_exception=False) from None
+
+
+def sentence(error: Exception) -> str:
+    """What an error says, beginning with a capital."""
     text = str(error)
     return text[:1].upper() + text[1:]

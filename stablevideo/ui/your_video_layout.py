@@ -1,0 +1,177 @@
+"""How the tab for a person's own video is laid out: three steps, the later ones hidden until they can be taken."""
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from ..options import DecomposeOptions
+from .marking import BESIDE, ON
+from .project import WAYS
+from .widgets import option_widgets
+
+IN_SIGHT = (("first_frame", "frames"), ("width", "height"))
+HOW = {
+    "box": "**Click two opposite corners** of a box around the object, in the picture.",
+    "strokes": "**Draw** on the object in green and beside it in red, then press 'Use the strokes'.",
+    "what moves": "**Nothing to draw**: what moves against the background is taken. Press 'Find the object'.",
+    "mask video": "**Upload a video** of as many frames, white on the object and black elsewhere.",
+}
+
+
+@dataclass(frozen=True)
+class UploadStep:
+    """The widgets of the first step."""
+
+    video: gr.Video
+    facts: gr.Markdown
+    scenes: gr.Radio
+    options: dict[str, gr.components.Component]
+    look: gr.Button
+    cancel: gr.Button
+
+
+@dataclass(frozen=True)
+class MarkStep:
+    """The widgets of the second step."""
+
+    panel: gr.Column
+    warnings: gr.Markdown
+    way: gr.Radio
+    how: gr.Markdown
+    frame: gr.Slider
+    picture: gr.Image
+    editor: gr.ImageEditor
+    use: gr.Button
+    mask_video: gr.File
+    marked: gr.Markdown
+    unmark: gr.Button
+    find: gr.Button
+    cancel: gr.Button
+    found: gr.Video
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        """What shows a frame's mark."""
+        return [self.picture, self.editor, self.marked, self.unmark]
+
+
+@dataclass(frozen=True)
+class FitStep:
+    """The widgets of the third step."""
+
+    panel: gr.Column
+    name: gr.Textbox
+    run: gr.Button
+    cancel: gr.Button
+    status: gr.Markdown
+    foreground: gr.Image
+    background: gr.Image
+    curve: gr.LinePlot
+    report: gr.Markdown
+    edit: gr.Button
+    made: gr.State
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        """What shows the fit."""
+        return [self.status, self.foreground, self.background, self.curve, self.report, self.edit]
+
+
+def lay_out_upload() -> UploadStep:
+    """The video, what it is, and how much of it is used."""
+    gr.Markdown("### 1 · Upload a video")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1):
+            video = gr.Video(label="your video", sources=["upload"], height=345, elem_id="upload")
+        with gr.Column(scale=1):
+            facts = gr.Markdown("A few seconds of one scene, in which one thing moves, work best.", elem_id="facts")
+            scenes = gr.Radio([], label="scene", visible=False, elem_id="scenes")
+            options = {}
+            for pair in IN_SIGHT:
+                with gr.Row():
+                    options |= option_widgets(DecomposeOptions, only=pair)
+            with gr.Accordion("advanced", open=False):
+                options |= option_widgets(DecomposeOptions, without=sum(IN_SIGHT, ()))
+            look, cancel = _run_and_cancel("1 · Look", "look")
+    return UploadStep(video, facts, scenes, options, look, cancel)
+
+
+def lay_out_marking() -> MarkStep:
+    """A frame to mark the object on, in four ways, and the object found."""
+    with gr.Column(visible=False) as panel:
+        gr.Markdown("### 2 · Mark the object")
+        warnings = gr.Markdown(visible=False, elem_id="warnings")
+        way = gr.Radio(list(WAYS), value="box", show_label=False, container=False, elem_id="way")
+        how = gr.Markdown(HOW["box"], elem_id="how")
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=1):
+                picture = gr.Image(
+                    label="frame", interactive=False, format="jpeg", buttons=[], container=False, elem_id="picture"
+                )
+                editor = gr.ImageEditor(
+                    label="frame",
+                    type="numpy",
+                    format="png",
+                    layers=False,
+                    sources=(),
+                    transforms=(),
+                    brush=gr.Brush(colors=[ON, BESIDE], default_color=ON, color_mode="fixed", default_size=14),
+                    fixed_canvas=True,
+                    visible=False,
+                    elem_id="strokes",
+                )
+                mask_video = gr.File(label="mask video", file_types=["video"], visible=False, elem_id="mask-video")
+                frame = gr.Slider(0, 1, 0, step=1, precision=0, label="frame", elem_id="frame")
+                unmark = gr.Button("Forget this frame's mark", visible=False, size="sm", elem_id="unmark")
+            with gr.Column(scale=1):
+                use = gr.Button("Use the strokes", visible=False, elem_id="use-strokes")
+                marked = gr.Markdown(elem_id="marked")
+                find, cancel = _run_and_cancel("2 · Find the object", "find")
+                found = gr.Video(
+                    label="the object, tinted",
+                    height=345,
+                    interactive=False,
+                    autoplay=True,
+                    loop=True,
+                    visible=False,
+                    elem_id="found",
+                )
+    return MarkStep(
+        panel, warnings, way, how, frame, picture, editor, use, mask_video, marked, unmark, find, cancel, found
+    )
+
+
+def lay_out_fit(time_to_live: int) -> FitStep:
+    """The clip's name, the fit under way, and its report."""
+    with gr.Column(visible=False) as panel:
+        gr.Markdown("### 3 · Decompose")
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=1):
+                name = gr.Textbox(label="name of the clip", max_lines=1, elem_id="name")
+                run, cancel = _run_and_cancel("3 · Decompose", "decompose")
+                status = gr.Markdown(elem_id="status")
+                report = gr.Markdown(elem_id="report")
+                edit = gr.Button("4 · Edit this clip", variant="primary", visible=False, elem_id="edit-clip")
+            with gr.Column(scale=1):
+                with gr.Row():
+                    foreground = _atlas("foreground")
+                    background = _atlas("background")
+                curve = gr.LinePlot(
+                    x="turn", y="dB", title="closeness to the video", height=220, visible=False, elem_id="curve"
+                )
+        made = gr.State(None, time_to_live=time_to_live)
+    return FitStep(panel, name, run, cancel, status, foreground, background, curve, report, edit, made)
+
+
+def _atlas(layer: str) -> gr.Image:
+    label, elem_id = f"{layer} atlas", f"live-{layer}"
+    return gr.Image(
+        label=label, interactive=False, format="jpeg", height=200, buttons=[], visible=False, elem_id=elem_id
+    )
+
+
+def _run_and_cancel(label: str, elem_id: str) -> tuple[gr.Button, gr.Button]:
+    with gr.Row():
+        run = gr.Button(label, variant="primary", scale=3, elem_id=elem_id)
+        cancel = gr.Button("Cancel", scale=1, min_width=80, elem_id=f"{elem_id}-cancel")
+    return run, cancel
