@@ -19,7 +19,8 @@ from transformers import (
     Sam2VideoVideoProcessor,
 )
 
-from stablevideo import Cancelled, InputError, load_clip, read_video
+from stablevideo import Cancelled, InputError, Layer, load_clip, read_video
+from stablevideo.decompose import clip as clip_module
 from stablevideo.decompose import decompose, examine, find_masks, fit, fit_layers, prepare, sam_folder
 from stablevideo.decompose.align import align_background
 from stablevideo.decompose.masks import mask_from_box, mask_from_scribble, masks_from_motion
@@ -151,7 +152,7 @@ def test_a_mark_on_an_atlas_stays_on_its_surface(clip):
             assert off_px < 1.33, (name, i, off_px)  # half a pixel of it is rounding
 
 
-def test_an_edit_keeps_what_it_did_not_touch_and_its_edges_do_not_crawl(clip, frames, flow):
+def test_an_edit_keeps_what_it_did_not_touch_and_its_edges_do_not_crawl(clip, flow, monkeypatch):
     layer = clip.background
     edit = layer.atlas.clone()
     assert torch.equal(layer.without_aliases(edit, clip.size), layer.atlas)
@@ -167,8 +168,9 @@ def test_an_edit_keeps_what_it_did_not_touch_and_its_edges_do_not_crawl(clip, fr
         valid = flow.forward_valid[3] & (clip.alpha([3])[0, 0].numpy() < 0.1)
         return np.abs(warp(rendered[4], flow.forward[3]) - rendered[3]).mean(-1)[valid].mean()
 
-    source = np.abs(warp(frames[4] / 255.0, flow.forward[3]) - frames[3] / 255.0).mean(-1)[flow.forward_valid[3]].mean()
-    assert crawl(edit) < 1.5 * source
+    filtered = crawl(edit)
+    monkeypatch.setattr(Layer, "without_aliases", lambda self, picture, size: picture)
+    assert filtered < 0.75 * crawl(edit)
 
 
 def test_the_report_tells_good_layers_from_bad(clip, drawn):
@@ -178,7 +180,7 @@ def test_the_report_tells_good_layers_from_bad(clip, drawn):
     assert good.ssim > 0.9
     assert max(good.follow_px.values()) < 0.5
     assert "close to the clip" in good.verdict
-    slid = replace(clip.background.warp, nodes=clip.background.warp.nodes.roll(2, 0))
+    slid = replace(clip.background.warp, nodes=clip.background.warp.nodes[[3, 2, 1, 0, 7, 6, 5, 4, 9, 8]])
     bad = examine(replace(clip, background=replace(clip.background, warp=slid)), footage)
     assert bad.psnr < 25
     assert bad.follow_px["background"] > 4 * good.follow_px["background"]
@@ -261,7 +263,7 @@ def test_numbers_that_are_none_are_stepped_back_from(short, monkeypatch, caplog)
 
 
 def test_too_much_is_refused_with_what_to_do(drawn, monkeypatch):
-    monkeypatch.setattr("stablevideo.decompose.clip.MOST_PX", 5 * SIZE[0] * SIZE[1])
+    monkeypatch.setattr(clip_module, "MOST_PX", 5 * SIZE[0] * SIZE[1])
     with pytest.raises(InputError, match="10 frames of 184x120 are too many at once; choose at most 5"):
         prepare(read_video(drawn[0]), DecomposeOptions())
 

@@ -14,6 +14,7 @@ from ..progress import Progress, quiet
 from .align import step
 
 BAND = 0.02  # of the frame's short side: how far the mask's edge may move when it is refined
+SETTLE = 4  # times a mask found by motion is snapped to edges before it is carried
 ROUNDS = 2  # of GrabCut in a carried frame; five where the object was marked
 MARGIN = 0.35  # of the mask's box, that GrabCut sees around it
 PLACES, REACH = 7, 3  # where in the clip motion is looked at, and over how many frames to either side
@@ -81,7 +82,11 @@ def masks_from_motion(frames: Sequence[np.ndarray], flow: ClipFlow, progress: Pr
     best = max(found, key=lambda frame: found[frame][1])
     if found[best][1] == 0:
         raise InputError("nothing moves against the background in this clip; draw a box around the object instead.")
-    return carry(frames, flow, {best: found[best][0]}, progress)
+    # Flow reaches a little beyond the object, and so does what moves: let the mask settle on edges, band by band.
+    mask = found[best][0]
+    for _ in range(SETTLE):
+        mask = refine(frames[best], mask.astype(np.float32), *moving(flow, best, mask))
+    return carry(frames, flow, {best: mask}, progress)
 
 
 def mask_from_motion(frame: np.ndarray, motion: np.ndarray, limit: float) -> tuple[np.ndarray, float]:
