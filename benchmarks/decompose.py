@@ -25,8 +25,19 @@ from stablevideo.flow import warp
 import torch  # isort: skip (after stablevideo: it sets how torch's threads wait)
 
 CLIPS = {
-    "bear": ("videos/bear.mp4", DecomposeOptions(width=384, height=216, frames=50), None, "32 dB 45 s, 35 dB 150 s"),
-    "bear-large": ("videos/bear.mp4", DecomposeOptions(width=768, height=432, frames=16), None, "34 dB 90 s"),
+    "bear-quick": (
+        "videos/bear.mp4",
+        DecomposeOptions(width=384, height=216, frames=50, quality="quick"),
+        None,
+        "32 dB 45 s",
+    ),
+    "bear": ("videos/bear.mp4", DecomposeOptions(width=384, height=216, frames=50), None, "35 dB 150 s"),
+    "bear-large": (
+        "videos/bear.mp4",
+        DecomposeOptions(width=768, height=432, frames=16, quality="quick"),
+        None,
+        "34 dB 90 s",
+    ),
     "car-turn": ("videos/car-turn.mp4", DecomposeOptions(width=480, height=270), None, "28 dB 240 s"),
     "wolf": ("videos/wolf.mp4", DecomposeOptions(width=384, height=384), None, ""),
     "bmx-trees": ("bmx-trees/frames", DecomposeOptions(), "bmx-trees/masks", ""),
@@ -102,7 +113,7 @@ def measure(name, folder):
     watch = Stopwatch()
     footage = prepare(read_video(REAL / path), options)
     found = find_masks(footage, read_masks(REAL / masks) if masks else None)
-    fitted = fit_layers(footage, found, watch=watch)
+    fitted = fit_layers(footage, found, watch=watch, quality=options.quality)
     save_layers(fitted, folder / name)
     seconds = watch.seconds()
     clip = LayeredVideo(name, fitted.video, fitted.foreground, fitted.background, fitted.matte)

@@ -19,7 +19,8 @@ from .decompose import decompose
 from .edit import Edit, edit_background, edit_foreground
 from .encode import write_video
 from .errors import InputError
-from .layers import Layer, LayeredVideo
+from .layer import Layer
+from .layers import LayeredVideo
 from .options import BackgroundOptions, DecomposeOptions, ForegroundOptions, RenderOptions
 from .progress import Cancelled
 from .results import save_run

@@ -171,7 +171,7 @@ def decompose(
         )
         print(json.dumps({"clip": name, "folder": str(folder)}) if as_json else folder)
         return
-    clip = fit_layers(footage, found, within(_show, 0.2, 0.95))
+    clip = fit_layers(footage, found, within(_show, 0.2, 0.95), quality=options.quality)
     report = asdict(examine(clip, footage, within(_show, 0.95, 1)))
     save_layers(clip, folder, {"report": report})
     if sys.stderr.isatty():

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from . import coords
 from .lattice import Region
-from .layers import Layer, resize
+from .layer import Layer, resize
 from .progress import Progress, quiet
 
 LOGGER = logging.getLogger(__name__)

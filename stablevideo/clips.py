@@ -12,7 +12,8 @@ from .coords import LAYER_NAMES, LayerName, Window
 from .decompose.store import load_layers
 from .errors import InputError
 from .lattice import LatticeWarp, Matte
-from .layers import Layer, LayeredVideo
+from .layer import Layer
+from .layers import LayeredVideo
 from .nla import NLAConfig, load_networks
 from .progress import Progress, quiet
 from .video import Video, read_video

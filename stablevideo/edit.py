@@ -12,7 +12,8 @@ from .aggregate import Keyframe, aggregate_by_network, merge, reconstruction_err
 from .diffusion.hints import HintKind, HintMaker, canny, depth
 from .errors import InputError
 from .lattice import Region
-from .layers import LayeredVideo, resize
+from .layer import resize
+from .layers import LayeredVideo
 from .options import BackgroundOptions, DiffusionOptions, ForegroundOptions
 from .progress import Progress, quiet, within
 

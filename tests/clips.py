@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from stablevideo.lattice import LatticeWarp, Matte
-from stablevideo.layers import Layer, LayeredVideo
+from stablevideo.layer import Layer
+from stablevideo.layers import LayeredVideo
 from stablevideo.video import read_video
 
 

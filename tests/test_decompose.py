@@ -384,6 +384,16 @@ def test_the_command_makes_a_clip_that_the_others_use(drawn, tmp_path):
     shown = [*command, "render", "disc", *where, "--log", str(tmp_path / "log"), "-o", str(video)]
     assert subprocess.run(shown, capture_output=True, cwd=ROOT).returncode == 0
     assert read_video(video).frame_count == 6
+    other = tmp_path / "other"
+    exported = [*command, "export", "disc", "--nla", str(other), "--minutes", "0.05", "--data", str(tmp_path / "data")]
+    told = subprocess.run([*exported, "--json"], capture_output=True, text=True, cwd=ROOT)
+    assert told.returncode == 0, told.stderr
+    facts = json.loads(told.stdout.splitlines()[-1])
+    assert facts["lattice_psnr"] > facts["networks_psnr"] > 8
+    assert load_clip(other / "disc").frame_count == 6
+    twice = subprocess.run(exported, capture_output=True, text=True, cwd=ROOT)
+    assert twice.returncode == 2
+    assert "already" in twice.stderr
     again = subprocess.run(made, capture_output=True, text=True, cwd=ROOT)
     assert again.returncode == 2
     assert "choose another name" in again.stderr

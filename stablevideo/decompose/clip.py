@@ -16,7 +16,8 @@ from ..coords import LAYER_NAMES
 from ..errors import InputError
 from ..flow import ClipFlow, clip_flow, raft
 from ..lattice import LatticeWarp, Matte
-from ..layers import Layer, LayeredVideo
+from ..layer import Layer
+from ..layers import LayeredVideo
 from ..options import DecomposeOptions
 from ..progress import Progress, quiet, within
 from ..video import Video, read_video
@@ -25,7 +26,7 @@ from .fit import Fit, Watch
 from .masks import carry, mask_from_box, masks_from_motion
 from .preflight import SeveralScenes, preflight
 from .sam import masks_from_sam, sam_folder
-from .schedule import SCHEDULE
+from .schedule import SCHEDULES
 from .sheet import Sheet
 
 # The object: masks of all frames, of some frames by number, or none.
@@ -104,7 +105,7 @@ def decompose(
     footage = prepare(video, options, within(progress, 0, 0.1), ckpt)
     sam = sam_folder(ckpt) if options.tracker == "sam" else None
     found = find_masks(footage, masks, within(progress, 0.1, 0.2), sam)
-    return fit_layers(footage, found, within(progress, 0.2, 1), watch)
+    return fit_layers(footage, found, within(progress, 0.2, 1), watch, options.quality)
 
 
 def prepare(video: Video, options: DecomposeOptions, progress: Progress = quiet, ckpt: Path = Path("ckpt")) -> Footage:
@@ -139,6 +140,7 @@ def fit_layers(
     masks: np.ndarray,
     progress: Progress = quiet,
     watch: Watch | None = None,
+    quality: str = "fine",
 ) -> LayeredVideo:
     """Fit layers and matte to frames and masks, bool [T, H, W]; goes on from the state an earlier call kept."""
     far = np.stack([cv2.dilate(m.astype(np.uint8), np.ones((2 * CLEAR_PX + 1,) * 2, np.uint8)) == 0 for m in masks])
@@ -152,8 +154,8 @@ def fit_layers(
         chain(footage.flow, near, reference, "affine"),
         align_background(footage.flow, far, reference),
     )
-    key = cache.content_key(FIT_VERSION, pictures.numpy().tobytes(), np.packbits(masks).tobytes())
-    fit.run(SCHEDULE, progress, watch, key)
+    key = cache.content_key(FIT_VERSION, quality.encode(), pictures.numpy().tobytes(), np.packbits(masks).tobytes())
+    fit.run(SCHEDULES[quality], progress, watch, key)
     layers = {name: as_layer(name, sheet, footage.size) for name, sheet in zip(LAYER_NAMES, fit.sheets, strict=True)}
     matte = Matte.pack([alpha.float() / 255 for alpha in fit.alpha])
     cache.forget(key)

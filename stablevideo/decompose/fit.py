@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .. import cache, coords
 from ..flow import ClipFlow
-from ..layers import spread_light
+from ..layer import spread_light
 from ..progress import Progress, quiet
 from .schedule import Level
 from .sheet import Sheet, Size
@@ -85,7 +85,7 @@ class Fit:
     ) -> None:
         """Fit, level by level; under a key, going on from where the last run with that key was stopped."""
         turns = [(level, turn) for level in schedule for turn in range(level.turns)]
-        work = np.cumsum([level.scale**2 * (1 + bool(level.sharpen)) for level, _ in turns])
+        work = np.cumsum([level.scale * (1 + bool(level.sharpen)) for level, _ in turns])  # as it takes time
         if key is not None:
             self.resume(key)
         saved = time.monotonic()

@@ -39,10 +39,18 @@ class Level:
     sharpen: int = 0
 
 
-SCHEDULE = (
+COARSE = (
     Level(0.25, 8, (16, 32), 0.02, follow=1.0),
     Level(0.5, 4, (16, 32), 0.01, light_px=24, follow=0.3),
     Level(0.5, 3, (8, 16), 0.01, light_px=24, follow=0.1),
-    Level(1.0, 3, (8, 8), 0.0005, texels=3, light_px=8, follow=0.05, sharpen=3),
-    Level(1.0, 8, (4, 4), 0.0005, texels=3, light_px=8, follow=0.05, sharpen=3),
 )
+
+
+def _full(turns: int, stride: int) -> Level:
+    return Level(1.0, turns, (stride, stride), 0.0005, texels=3, light_px=8, follow=0.05, sharpen=3)
+
+
+SCHEDULES: dict[str, tuple[Level, ...]] = {
+    "fine": (*COARSE, _full(3, 8), _full(8, 4)),
+    "quick": (*COARSE, _full(2, 8), _full(2, 4)),
+}

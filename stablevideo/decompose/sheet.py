@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .. import coords
 from ..lattice import LatticeWarp
-from ..layers import spread_light
+from ..layer import spread_light
 from ..raster import fill_missing
 
 Size = tuple[int, int]

@@ -17,7 +17,8 @@ from ..coords import LAYER_NAMES
 from ..encode import write_video
 from ..errors import InputError
 from ..lattice import LatticeWarp, Matte
-from ..layers import Layer, LayeredVideo
+from ..layer import Layer
+from ..layers import LayeredVideo
 from ..video import read_video
 
 VERSION = 1

@@ -20,7 +20,8 @@ from ..diffusion.weights import default_model, find_models
 from ..edit import Edit, edit_background, edit_foreground
 from ..encode import write_video
 from ..errors import InputError
-from ..layers import LayeredVideo, resize
+from ..layer import resize
+from ..layers import LayeredVideo
 from ..options import BackgroundOptions, ForegroundOptions, RenderOptions
 from ..progress import within
 from ..results import save_run

@@ -155,7 +155,7 @@ class Project:
             raise InputError("the object is not found yet; press 'Find the object' first.")
         folder = new_clip_folder(data, name)
         if self.clip is None:
-            self.clip = fit_layers(self.footage, self.masks, within(progress, 0, 0.94), watch)
+            self.clip = fit_layers(self.footage, self.masks, within(progress, 0, 0.94), watch, self.options.quality)
         if self.report is None:
             self.report = examine(self.clip, self.footage, within(progress, 0.94, 0.98))
         progress(0.98, "saving the clip")
