@@ -28,6 +28,7 @@ LOGGER = logging.getLogger(__name__)
 CHUNK_PX = 1_000_000  # pixels of frames at a time
 EDGE = 5  # pixels across which no other layer shows, around a pixel that is clearly one layer's
 RIM = 0.02  # what others count in the foreground
+MASK_TRUST = 0.5  # of the mask against the pixels, where alpha is solved for: less, and thin things dissolve
 FARTHEST_PX = 6.0  # a step of a map
 SAVE_S = 10.0  # between two states kept for resuming
 
@@ -293,13 +294,11 @@ class Fit:
         return total / count.clamp(min=1), count / 2
 
     def new_alpha(self, chunk: list[int], pictures: Tensor, front: Tensor, back: Tensor) -> Tensor:
-        """Alpha, uint8 [n, H, W]: the mask's, but for a band along its edge where the frames decide."""
+        """Alpha, uint8 [n, H, W]: the mask's, but for a band along its edge where the frames decide with it."""
         mask = self.masks[chunk][:, None].float()
-        soft = F.avg_pool2d(mask, 5, 1, 2)
-        alpha = fit_alpha(pictures, front, back, soft, 0.05)
+        alpha = fit_alpha(pictures, front, back, F.avg_pool2d(mask, 3, 1, 1), MASK_TRUST)
         band = F.max_pool2d(mask, 9, 1, 4) - (1 - F.max_pool2d(1 - mask, 9, 1, 4))
-        alpha = torch.where(band > 0, alpha, mask)
-        return (F.avg_pool2d(alpha, 3, 1, 1)[:, 0] * 255).round().byte()
+        return (torch.where(band > 0, alpha, mask)[:, 0] * 255).round().byte()
 
 
 def _dot(first: list[Tensor], second: list[Tensor]) -> Tensor:
