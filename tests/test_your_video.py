@@ -311,7 +311,8 @@ def test_cancelled_and_begun_again_it_goes_on_and_finishes(address, places, monk
     again = person.submit("disc", api_name="/decompose")
     assert "Done in" in again.result()[0]
     turns = [str(said[0]) for said in again.outputs()]
-    assert turns and not any("frames at 32x18" in text for text in turns)  # the coarsest, where a fit begins
+    assert turns
+    assert not any("frames at 32x18" in text for text in turns)  # the coarsest, where a fit begins
     assert "dB" in again.result()[4]
     assert (places / "data" / "disc" / "layers.json").is_file()
     # What is fitted is only written once more.
