@@ -163,6 +163,8 @@ def decompose(
     if box:
         marked = box_masks(opened, box, box_frame, options)
     footage = prepare(opened, options, within(_show, 0, 0.1), ckpt)
+    if masks and len(marked) == opened.frame_count:
+        marked = marked[options.first_frame :][: len(footage.frames)]
     sam = sam_folder(ckpt) if options.tracker == "sam" else None
     found = find_masks(footage, marked, within(_show, 0.1, 0.2), sam)
     if method is Method.nla:
