@@ -7,8 +7,6 @@ then the atlas network under the maps as the networks have them, at last all tog
 from __future__ import annotations
 
 import math
-import secrets
-import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from .. import coords
 from ..bake import to_uint8
 from ..coords import LAYER_NAMES, LayerName
 from ..errors import InputError
+from ..folders import whole_folder
 from ..layers import LayeredVideo
 from ..nla import MLP, NLANetworks, save_networks
 from ..progress import Progress, quiet, within
@@ -72,12 +71,7 @@ def export_nla(
     if minutes <= 0:
         raise InputError(f"minutes must be more than 0, got {minutes}.")
     name = name or clip.name
-    if (folder / name).exists():
-        raise InputError(f"{folder / name} is already there; choose another name.")
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f".{name}.{secrets.token_hex(4)}.partial"
-    unfinished.mkdir()
-    try:
+    with whole_folder(folder / name) as unfinished:
         targets = Targets.of(clip, seed)
         networks, steps = fit(targets, minutes, within(progress, 0, 0.97))
         progress(0.97, "writing the clip")
@@ -91,10 +85,6 @@ def export_nla(
             networks_psnr = _psnr(errors)
         own = (frame for chunk in clip.render() for frame in chunk)
         lattice_psnr = _psnr(map(_error, own, targets.pictures))
-        unfinished.rename(folder / name)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
     return ExportFacts(lattice_psnr, networks_psnr, time.monotonic() - began)
 
 

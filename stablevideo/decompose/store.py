@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
 from pathlib import Path
 
 import torch
@@ -16,6 +14,7 @@ from ..bake import to_uint8
 from ..coords import LAYER_NAMES
 from ..encode import write_video
 from ..errors import InputError
+from ..folders import whole_folder
 from ..lattice import LatticeWarp, Matte
 from ..layer import Layer
 from ..layers import LayeredVideo
@@ -31,12 +30,7 @@ def save_layers(clip: LayeredVideo, folder: Path, facts: dict | None = None) -> 
 
     Raises InputError where the folder is already there; after any error nothing is left of it.
     """
-    if folder.exists():
-        raise InputError(f"{folder} is already there; choose another name.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
-    partial.mkdir()
-    try:
+    with whole_folder(folder) as partial:
         save_file(_tensors(clip), partial / "layers.safetensors")
         record = {
             "version": VERSION,
@@ -49,10 +43,6 @@ def save_layers(clip: LayeredVideo, folder: Path, facts: dict | None = None) -> 
         frames = (clip.source(range(i, min(i + CHUNK, clip.frame_count))) for i in starts)
         sound = clip.video.path if clip.video.has_audio else None
         write_video(frames, partial / "clip.mp4", clip.video.fps, sound, QUALITY)
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def _tensors(clip: LayeredVideo) -> dict[str, Tensor]:
