@@ -5,7 +5,7 @@ import time
 
 from benchmarks.report import ROOT, clip_folders, report
 from stablevideo import ForegroundOptions, edit_foreground, load_clip, load_editor
-from stablevideo.aggregate import aggregate_by_network, merge, reconstruction_error
+from stablevideo.edit.merge import aggregate_by_network, merge, reconstruction_error
 
 STEPS = 100
 

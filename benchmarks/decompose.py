@@ -17,10 +17,10 @@ import numpy as np
 
 from benchmarks.report import REAL, peak_mb, report
 from stablevideo import DecomposeOptions, LayeredVideo, read_video
-from stablevideo.coords import LAYER_NAMES
 from stablevideo.decompose import examine, find_masks, fit_layers, prepare, read_masks
-from stablevideo.decompose.store import save_layers
-from stablevideo.flow import warp
+from stablevideo.layers.coords import LAYER_NAMES
+from stablevideo.layers.store import save_layers
+from stablevideo.video.flow import warp
 
 import torch  # isort: skip (after stablevideo: it sets how torch's threads wait)
 

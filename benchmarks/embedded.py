@@ -19,7 +19,8 @@ import torch
 
 from benchmarks.report import REAL, ROOT, clip_folders, report, timed
 from stablevideo import BackgroundOptions, ForegroundOptions, edit_background, edit_foreground, load_clip, load_editor
-from stablevideo.diffusion.embedded.evaluate import (
+from stablevideo.diffusion.hints import canny
+from training.embedded.evaluate import (
     edge_f1,
     edges,
     hue_distance,
@@ -28,8 +29,7 @@ from stablevideo.diffusion.embedded.evaluate import (
     target_hue,
     train_classifier,
 )
-from stablevideo.diffusion.embedded.looks import COLOURS, MATERIALS, SCENES, STYLES
-from stablevideo.diffusion.hints import canny
+from training.embedded.looks import COLOURS, MATERIALS, SCENES, STYLES
 
 GREYS = {  # lightness and greatest chroma
     "black": lambda lab: lab.lightness < 30 and lab.chroma < 14,

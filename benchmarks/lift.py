@@ -6,8 +6,9 @@ import torch
 from scipy.interpolate import griddata
 
 from benchmarks.report import clip_folders, report, timed
-from stablevideo import coords, load_clip
-from stablevideo.edit import keyframe_region
+from stablevideo import load_clip
+from stablevideo.edit.choice import keyframe_region
+from stablevideo.layers import coords
 
 
 def per_channel(points, values, at):

@@ -7,8 +7,8 @@ import time
 import torch
 
 from benchmarks.report import clip_folders, in_fresh_process, report
-from stablevideo.bake import video_points
-from stablevideo.nla import load_networks
+from stablevideo.nla.bake import video_points
+from stablevideo.nla.networks import load_networks
 
 LOAD = """
 import json, time

@@ -16,15 +16,17 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from .clips import list_clips, load_clip
 from .decompose import decompose
-from .edit import Edit, edit_background, edit_foreground
-from .encode import write_video
+from .edit.background import edit_background
+from .edit.keyframes import edit_foreground
+from .edit.painting import Edit
 from .errors import InputError
-from .layer import Layer
-from .layers import LayeredVideo
+from .layers.layer import Layer
+from .layers.layered_video import LayeredVideo
 from .options import BackgroundOptions, DecomposeOptions, ForegroundOptions, RenderOptions
 from .progress import Cancelled
 from .results import save_run
-from .video import Video, read_video
+from .video.read import Video, read_video
+from .video.write import write_video
 
 if TYPE_CHECKING:
     from .diffusion.editor import Editor, load_editor

@@ -16,17 +16,19 @@ import typer
 
 from .clips import clip_folder, load_clip, new_clip_folder
 from .decompose import box_masks, examine, find_masks, fit_layers, prepare, read_masks, sam_folder
-from .decompose.export import export_nla
-from .decompose.nla_files import NLATraining
-from .decompose.nla_train import train_nla
-from .decompose.store import save_layers
-from .edit import edit_background, edit_foreground
+from .edit.background import edit_background
+from .edit.keyframes import edit_foreground
 from .errors import InputError
-from .layers import LayeredVideo
+from .layers.layered_video import LayeredVideo
+from .layers.store import save_layers
+from .nla.export import export_nla
+from .nla.files import NLATraining
+from .nla.train import train_nla
 from .options import BackgroundOptions, DecomposeOptions, ForegroundOptions, RenderOptions, choices
 from .progress import within
-from .results import read_picture, save_run
-from .video import read_video
+from .results import save_run
+from .video.pictures import read_picture
+from .video.read import read_video
 
 command = typer.Typer(add_completion=False, no_args_is_help=True, help="Edit a video with words, without flicker.")
 

@@ -6,17 +6,18 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from . import cache
-from .bake import BakedLayer, bake
-from .coords import LAYER_NAMES, LayerName, Window
-from .decompose.store import load_layers
+from . import files
 from .errors import InputError
-from .lattice import LatticeWarp, Matte
-from .layer import Layer
-from .layers import LayeredVideo
-from .nla import NLAConfig, load_networks
+from .layers.coords import LAYER_NAMES, LayerName, Window
+from .layers.layer import Layer
+from .layers.layered_video import LayeredVideo
+from .layers.matte import Matte
+from .layers.store import load_layers
+from .layers.warp import LatticeWarp
+from .nla.bake import BakedLayer, bake
+from .nla.networks import NLAConfig, load_networks
 from .progress import Progress, quiet
-from .video import Video, read_video
+from .video.read import Video, read_video
 
 ATLAS_RESOLUTION = 2000  # texels over a layer's whole canvas, as in the original
 CACHE_VERSION = b"baked layers 1"  # change when bake.py gives other results
@@ -105,8 +106,8 @@ def _source_video(folder: Path, config: NLAConfig) -> Video:
 def _cached_bake(folder: Path, progress: Progress) -> tuple[Matte, dict[LayerName, BakedLayer]]:
     checkpoint = folder / "checkpoint"
     content = checkpoint.read_bytes() if checkpoint.is_file() else b""
-    key = cache.content_key(CACHE_VERSION, (folder / "config.json").read_bytes(), content)
-    found = cache.fetch(key)
+    key = files.content_key(CACHE_VERSION, (folder / "config.json").read_bytes(), content)
+    found = files.fetch(key)
     if found is not None:
         tensors, facts = found
         matte = Matte(tensors["packed"], tensors["offsets"], tensors["boxes"], tuple(facts["size"]))
@@ -128,7 +129,7 @@ def _cached_bake(folder: Path, progress: Progress) -> tuple[Matte, dict[LayerNam
         window = layer.window
         sides = [window.left, window.top, window.width, window.height, window.resolution]
         facts[name] = {"stride": layer.stride, "window": sides}
-    cache.store(key, tensors, facts)
+    files.store(key, tensors, facts)
     return matte, layers
 
 

@@ -8,18 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
-import numpy as np
-import torch
 from torch import Tensor
 
-from .aggregate import Keyframe
-from .bake import to_uint8
-from .encode import write_video
-from .errors import InputError
-from .layers import LayeredVideo
+from .edit.merge import Keyframe
+from .layers.layered_video import LayeredVideo
 from .options import RenderOptions
 from .progress import Progress, quiet
+from .video.pictures import write_picture
+from .video.write import write_video
 
 MAX_PICTURE_PX = 8192
 
@@ -91,25 +87,3 @@ def new_folder(log: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def write_picture(path: Path, picture: Tensor) -> None:
-    """Write [3, h, w] in [0, 1] as PNG. Raises OSError where the disk is full."""
-    encoded = cv2.imencode(".png", to_uint8(picture.cpu()).permute(1, 2, 0).numpy()[..., ::-1])[1]
-    path.write_bytes(encoded.tobytes())
-
-
-def read_picture(path: Path) -> Tensor:
-    """Read a picture from outside -> [3, h, w] in [0, 1]. Raises InputError for what is none."""
-    if not path.is_file():
-        raise InputError(f"there is no picture {path}.")
-    data = np.frombuffer(path.read_bytes(), np.uint8)
-    try:
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise InputError(f"{path.name} is no picture that can be read; give a PNG or JPEG.")
-    if max(pixels.shape[:2]) > MAX_PICTURE_PX:
-        raise InputError(f"{path.name} is larger than {MAX_PICTURE_PX} pixels a side; scale it down.")
-    return torch.from_numpy(pixels[..., ::-1].copy()).permute(2, 0, 1).float() / 255

@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import torch
 
-from stablevideo.lattice import LatticeWarp, Matte
-from stablevideo.layer import Layer
-from stablevideo.layers import LayeredVideo
-from stablevideo.video import read_video
+from stablevideo.layers.layer import Layer
+from stablevideo.layers.layered_video import LayeredVideo
+from stablevideo.layers.matte import Matte
+from stablevideo.layers.warp import LatticeWarp
+from stablevideo.video.read import read_video
 
 
 def affine_warp(size, frame_count, stride, zoom=0.7, speed=0.04):

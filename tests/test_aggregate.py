@@ -1,6 +1,6 @@
 import torch
 
-from stablevideo.aggregate import Keyframe, aggregate_by_network, merge, reconstruction_error
+from stablevideo.edit.merge import Keyframe, aggregate_by_network, merge, reconstruction_error
 from tests.clips import make_clip, psnr, smooth_picture
 
 

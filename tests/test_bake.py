@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from stablevideo import cache, clips, coords, load_clip
-from stablevideo.bake import MATTE_TOLERANCE, SEEN_SHARE, video_points
-from stablevideo.nla import load_networks
+from stablevideo import clips, files, load_clip
+from stablevideo.layers import coords
+from stablevideo.nla.bake import MATTE_TOLERANCE, SEEN_SHARE, video_points
+from stablevideo.nla.networks import load_networks
 from tests.clips import psnr
 
 LAYERS = ("foreground", "background")
@@ -93,27 +94,27 @@ class TestCache:
         self.tensors = {"a": torch.arange(1000.0), "b": torch.ones(3, dtype=torch.uint8)}
 
     def test_round_trip(self):
-        cache.store("key", self.tensors, {"size": [1, 2]})
-        tensors, facts = cache.fetch("key")
+        files.store("key", self.tensors, {"size": [1, 2]})
+        tensors, facts = files.fetch("key")
         assert facts == {"size": [1, 2]}
         assert all(torch.equal(tensors[name], self.tensors[name]) for name in tensors)
         assert [path.name for path in self.folder.iterdir()] == ["key.safetensors"]
 
     @pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
     def test_a_damaged_entry_is_not_used(self, damage):
-        cache.store("key", self.tensors, {})
+        files.store("key", self.tensors, {})
         path = self.folder / "key.safetensors"
         data = bytearray(path.read_bytes())
         data[-20] ^= 1
         path.write_bytes({"flip": bytes(data), "cut": bytes(data[:-30]), "empty": b""}[damage])
-        assert cache.fetch("key") is None
+        assert files.fetch("key") is None
         assert not path.exists()
 
     def test_a_cache_that_cannot_be_written_is_no_error(self, monkeypatch):
         (self.folder / "file").write_text("")
         monkeypatch.setenv("STABLEVIDEO_CACHE", str(self.folder / "file" / "below"))
-        cache.store("key", self.tensors, {})
-        assert cache.fetch("key") is None
+        files.store("key", self.tensors, {})
+        assert files.fetch("key") is None
 
     def test_keys_tell_parts_apart(self):
-        assert cache.content_key(b"ab", b"c") != cache.content_key(b"a", b"bc")
+        assert files.content_key(b"ab", b"c") != files.content_key(b"a", b"bc")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stablevideo import read_video
-from stablevideo.results import write_picture
+from stablevideo.video.pictures import write_picture
 
 ROOT = Path(__file__).parent.parent
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stablevideo import coords
-from stablevideo.coords import Window
+from stablevideo.layers import coords
+from stablevideo.layers.coords import Window
 
 
 @pytest.mark.parametrize("size", [(216, 384), (384, 216), (97, 31)])

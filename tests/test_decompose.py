@@ -27,9 +27,9 @@ from stablevideo.decompose.masks import mask_from_box, mask_from_scribble, masks
 from stablevideo.decompose.preflight import SeveralScenes, preflight
 from stablevideo.decompose.sam import masks_from_sam
 from stablevideo.decompose.solve import bending, conjugate_gradients
-from stablevideo.decompose.store import save_layers
-from stablevideo.flow import agree, clip_flow, raft_search, warp
+from stablevideo.layers.store import save_layers
 from stablevideo.options import DecomposeOptions
+from stablevideo.video.flow import agree, clip_flow, raft_search, warp
 from tests.clips import smooth_picture
 from tests.conftest import ROOT
 

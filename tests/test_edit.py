@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from stablevideo import BackgroundOptions, Cancelled, ForegroundOptions, InputError, edit_background, edit_foreground
-from stablevideo.edit import choose_keyframes, keyframe_region, paint_size, parse_keyframes, propagate
+from stablevideo.edit.choice import choose_keyframes, keyframe_region, parse_keyframes
+from stablevideo.edit.keyframes import propagate
+from stablevideo.edit.painting import paint_size
 from stablevideo.options import RenderOptions
 from tests.clips import hue_degrees, hue_distance, make_clip
 

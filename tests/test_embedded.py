@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from stablevideo import ForegroundOptions, edit_foreground
-from stablevideo.diffusion.embedded import evaluate
-from stablevideo.diffusion.embedded.captions import KINDS, known_words, sample_caption, tokenize, unknown_tokens
-from stablevideo.diffusion.embedded.data import make_sample
-from stablevideo.diffusion.embedded.looks import COLOURS, MATERIALS, SCENES, STYLES, apply_looks
-from stablevideo.diffusion.embedded.model import LATENT_CHANNELS, build_vae, embedding
-from stablevideo.diffusion.embedded.scenes import Source, make_source
 from stablevideo.diffusion.hints import canny
+from training.embedded import evaluate
+from training.embedded.captions import KINDS, known_words, sample_caption, tokenize, unknown_tokens
+from training.embedded.data import make_sample
+from training.embedded.looks import COLOURS, MATERIALS, SCENES, STYLES, apply_looks
+from training.embedded.model import LATENT_CHANNELS, build_vae, embedding
+from training.embedded.scenes import Source, make_source
 
 FOLDER = Path(__file__).parent.parent / "ckpt" / "embedded"
 

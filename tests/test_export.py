@@ -11,13 +11,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from stablevideo import InputError, coords, load_clip
-from stablevideo.decompose import descent, export
-from stablevideo.decompose.descent import Soap
-from stablevideo.decompose.export import export_nla, render_networks
-from stablevideo.decompose.nla_files import NLATraining
-from stablevideo.decompose.targets import Targets
-from stablevideo.nla import load_networks
+from stablevideo import InputError, load_clip
+from stablevideo.layers import coords
+from stablevideo.nla import descent, export
+from stablevideo.nla.descent import Soap
+from stablevideo.nla.export import export_nla, render_networks
+from stablevideo.nla.files import NLATraining
+from stablevideo.nla.networks import load_networks
+from stablevideo.nla.targets import Targets
 from stablevideo.progress import Cancelled
 from tests.clips import make_clip, psnr
 

@@ -3,8 +3,9 @@ import pytest
 import torch
 from scipy.interpolate import griddata
 
-from stablevideo import InputError, coords
-from stablevideo.lattice import Matte
+from stablevideo import InputError
+from stablevideo.layers import coords
+from stablevideo.layers.matte import Matte
 from tests.clips import disc_alpha, make_clip, psnr, smooth_picture
 
 

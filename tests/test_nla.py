@@ -8,7 +8,7 @@ import torch
 
 from stablevideo import load_clip
 from stablevideo.errors import InputError
-from stablevideo.nla import CHECKPOINT_KEYS, MLP, NLAConfig, NLANetworks, load_networks, save_networks
+from stablevideo.nla.networks import CHECKPOINT_KEYS, MLP, NLAConfig, NLANetworks, load_networks, save_networks
 
 SMALL = {
     "number_of_channels_mapping1": 8,

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from stablevideo import InputError, load_clip
-from stablevideo.decompose import nla_train
-from stablevideo.decompose.nla_files import NLATraining
-from stablevideo.decompose.nla_losses import Material, bootstrapping, nla_losses, rigidity
-from stablevideo.decompose.nla_train import train_nla
-from stablevideo.flow import ClipFlow
-from stablevideo.nla import NLANetworks, load_networks, save_networks
+from stablevideo.nla import train as nla_train
+from stablevideo.nla.files import NLATraining
+from stablevideo.nla.losses import Material, bootstrapping, nla_losses, rigidity
+from stablevideo.nla.networks import NLANetworks, load_networks, save_networks
+from stablevideo.nla.train import train_nla
 from stablevideo.progress import Cancelled
+from stablevideo.video.flow import ClipFlow
 from tests.clips import psnr, smooth_picture
 
 SIZE, COUNT = (24, 40), 4

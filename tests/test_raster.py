@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from stablevideo.coords import pixel_mesh
-from stablevideo.raster import fill_missing
-from stablevideo.raster import invert_mesh as invert
+from stablevideo.layers.coords import pixel_mesh
+from stablevideo.layers.fill import fill_missing
+from stablevideo.layers.inverse import invert_mesh as invert
 
 
 def invert_mesh(vertices, size):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from stablevideo.nla import NLAConfig, load_networks
-from stablevideo.sample import CANVAS_PER_PIXEL, FRAME_COUNT, SIZE, Scene, car_at, world_at, write_clip
-from stablevideo.sample.fit import fit, render
+from stablevideo.nla.networks import NLAConfig, load_networks
+from training.sample_clip import CANVAS_PER_PIXEL, FRAME_COUNT, SIZE, Scene, car_at, world_at, write_clip
+from training.sample_clip.fit import fit, render
 
 FOLDER = Path(__file__).parent.parent / "data" / "sample"
 

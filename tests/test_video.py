@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from stablevideo.encode import write_video
 from stablevideo.errors import InputError
-from stablevideo.video import VideoError, read_video
+from stablevideo.video.container import VideoError
+from stablevideo.video.read import read_video
+from stablevideo.video.write import write_video
 
 NTSC = Fraction(30000, 1001)
 

@@ -14,7 +14,6 @@ from gradio_client import Client, handle_file
 
 from stablevideo import InputError, read_video
 from stablevideo.decompose import fit
-from stablevideo.encode import write_video
 from stablevideo.options import DecomposeOptions
 from stablevideo.progress import Cancelled
 from stablevideo.ui.live import watched
@@ -24,6 +23,7 @@ from stablevideo.ui.project import Clock, Project
 from stablevideo.ui.session import PROJECTS_KEPT, Settings, Workshop
 from stablevideo.ui.uploads import Upload, free_name, height_for, open_upload, statement, suggested
 from stablevideo.ui.your_video_layout import IN_SIGHT
+from stablevideo.video.write import write_video
 from tests.clips import smooth_picture
 from tests.conftest import REAL, ROOT
 

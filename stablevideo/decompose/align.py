@@ -7,7 +7,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from ..flow import ClipFlow
+from ..video.flow import ClipFlow
 
 SAMPLES = 4000  # flow vectors that a map is fitted to
 LEAST = 24  # fewer say nothing

@@ -11,16 +11,18 @@ import cv2
 import numpy as np
 import torch
 
-from .. import cache, coords
-from ..coords import LAYER_NAMES
+from .. import files
 from ..errors import InputError
-from ..flow import ClipFlow, clip_flow, raft
-from ..lattice import LatticeWarp, Matte
-from ..layer import Layer
-from ..layers import LayeredVideo
+from ..layers import coords
+from ..layers.coords import LAYER_NAMES
+from ..layers.layer import Layer
+from ..layers.layered_video import LayeredVideo
+from ..layers.matte import Matte
+from ..layers.warp import LatticeWarp
 from ..options import DecomposeOptions
 from ..progress import Progress, quiet, within
-from ..video import Video, read_video
+from ..video.flow import ClipFlow, clip_flow, raft
+from ..video.read import Video, read_video
 from .align import align_background, chain, reference_frame
 from .fit import Fit, Watch
 from .masks import carry, mask_from_box, masks_from_motion
@@ -154,11 +156,11 @@ def fit_layers(
         chain(footage.flow, near, reference, "affine"),
         align_background(footage.flow, far, reference),
     )
-    key = cache.content_key(FIT_VERSION, quality.encode(), pictures.numpy().tobytes(), np.packbits(masks).tobytes())
+    key = files.content_key(FIT_VERSION, quality.encode(), pictures.numpy().tobytes(), np.packbits(masks).tobytes())
     fit.run(SCHEDULES[quality], progress, watch, key)
     layers = {name: as_layer(name, sheet, footage.size) for name, sheet in zip(LAYER_NAMES, fit.sheets, strict=True)}
     matte = Matte.pack([alpha.float() / 255 for alpha in fit.alpha])
-    cache.forget(key)
+    files.forget(key)
     return LayeredVideo(footage.video.path.stem, footage.video, **layers, matte=matte)
 
 

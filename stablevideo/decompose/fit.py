@@ -16,10 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .. import cache, coords
-from ..flow import ClipFlow
-from ..layer import spread_light
+from .. import files
+from ..layers import coords
+from ..layers.layer import spread_light
 from ..progress import Progress, quiet
+from ..video.flow import ClipFlow
 from .schedule import Level
 from .sheet import Sheet, Size
 from .solve import fit_alpha, fit_light, map_step, robust_weights
@@ -160,11 +161,11 @@ class Fit:
         strides = [sheet.stride for sheet in self.sheets]
         scales = [sheet.scale for sheet in self.sheets]
         facts = {"done": self.done, "strides": strides, "scales": scales, "texels": self.texels, "curve": self.curve}
-        cache.store(key, self.state(), facts)
+        files.store(key, self.state(), facts)
 
     def resume(self, key: str) -> None:
         """Go on from the state kept under a key, if there is one."""
-        found = cache.fetch(key)
+        found = files.fetch(key)
         if found is None:
             return
         state, facts = found

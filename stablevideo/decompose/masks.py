@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from .. import coords
 from ..errors import InputError
-from ..flow import ClipFlow, warp
+from ..layers import coords
 from ..progress import Progress, quiet
+from ..video.flow import ClipFlow, warp
 from .align import step
 
 BAND = 0.02  # of the frame's short side: how far the mask's edge may move when it is refined

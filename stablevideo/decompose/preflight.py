@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
-from ..flow import ClipFlow
+from ..video.flow import ClipFlow
 from .align import step
 
 # Where flow agrees with itself on less of the frame than this, another scene begins; what real cuts give is about 0.06.

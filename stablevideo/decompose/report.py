@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .. import coords
-from ..coords import LAYER_NAMES, LayerName
-from ..layers import LayeredVideo
+from ..layers import coords
+from ..layers.coords import LAYER_NAMES, LayerName
+from ..layers.layered_video import LayeredVideo
 from ..progress import Progress, quiet
 from .clip import Footage
 

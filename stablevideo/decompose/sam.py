@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
+from ..hub import hub_folder
 from ..progress import Progress, quiet
 
 REPOSITORY = "facebook/sam2.1-hiera-tiny"
@@ -23,8 +24,6 @@ def sam_folder(ckpt: Path) -> Path:
     found = sorted(path.parent for path in ckpt.glob("sam2.1-*/config.json"))
     if found:
         return found[0]
-    from ..diffusion.weights import hub_folder
-
     try:
         return hub_folder(REPOSITORY, ckpt, PATTERNS)
     except InputError:

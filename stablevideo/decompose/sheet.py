@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .. import coords
-from ..lattice import LatticeWarp
-from ..layer import spread_light
-from ..raster import fill_missing
+from ..layers import coords
+from ..layers.fill import fill_missing
+from ..layers.layer import spread_light
+from ..layers.warp import LatticeWarp
 
 Size = tuple[int, int]
 STRIDE = 16  # of the lattice at first, in pixels

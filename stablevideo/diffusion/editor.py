@@ -1,6 +1,5 @@
 """Prompt and hint -> picture, by Stable Diffusion with a ControlNet through diffusers."""
 
-import gc
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,12 @@ from diffusers import AutoencoderKL, StableDiffusionControlNetPipeline
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
+from ..device import best_device, free_memory
 from ..errors import InputError
 from ..options import DiffusionOptions
 from ..progress import Progress, quiet
-from .hints import HintKind
-from .weights import ModelSpec, build_pipeline, default_model, find_models, load_parts
+from .spec import HintKind, ModelSpec, default_model, find_models
+from .weights import build_pipeline, load_parts
 
 
 @dataclass
@@ -221,17 +221,3 @@ def load_editor(
         for controlnet in parts.controlnets.values():
             controlnet.to(device)
     return Editor(models[name], pipeline, parts.controlnets, ckpt, device)
-
-
-def best_device() -> torch.device:
-    """`cuda` where there is a GPU, else `mps`, else `cpu`."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def free_memory() -> None:
-    """Give back what a failed or finished job held on the device."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

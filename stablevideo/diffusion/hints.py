@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -11,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError
+from ..hub import hub_folder
 
-HintKind = Literal["canny", "depth"]
 MIDAS_FILE = "dpt_hybrid-midas-501f0c75.pt"
 DEPTH_ANYTHING = "depth-anything/Depth-Anything-V2-Small-hf"
 
@@ -62,8 +61,6 @@ def _midas(ckpt: Path, device: torch.device | str) -> Callable[[Tensor], Tensor]
 
 def _depth_anything(ckpt: Path, device: torch.device | str) -> Callable[[Tensor], Tensor]:
     from transformers import AutoModelForDepthEstimation
-
-    from .weights import hub_folder
 
     folder = hub_folder(DEPTH_ANYTHING, ckpt, ("*.json", "*.safetensors"))
     try:

@@ -5,10 +5,9 @@ Three forms: diffusers folders in `ckpt/` (the embedded model is one), the origi
 which is asked into `ckpt/` where neither lies there.
 """
 
-import json
 import logging
 import pickle
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,62 +28,16 @@ from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionS
 from transformers import CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from ..errors import InputError
-from .hints import HintKind
+from ..hub import hub_folder
+from .spec import CONTROLNETS, SD15, SINGLE_FILES, HintKind, ModelSpec
 
 LOGGER = logging.getLogger(__name__)
 
-SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-CONTROLNETS: dict[HintKind, str] = {
-    "canny": "lllyasviel/control_v11p_sd15_canny",
-    "depth": "lllyasviel/control_v11f1p_sd15_depth",
-}
-SINGLE_FILES: dict[HintKind, str] = {"canny": "control_sd15_canny.pth", "depth": "control_sd15_depth.pth"}
 LCM_LORA = "latent-consistency/lcm-lora-sdv1-5"
 TOKENIZER = "openai/clip-vit-large-patch14"
 TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
 # Where a folder model keeps the ControlNet of each hint.
 CONTROLNET_FOLDERS: dict[HintKind, str] = {"canny": "controlnet", "depth": "controlnet_depth"}
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """A model that can be asked for by name.
-
-    `defaults` are option values that suit it better than the general ones; `form` says where it lies.
-    """
-
-    name: str
-    title: str
-    form: str  # "folder", "single" or "hub"
-    folder: Path | None = None
-    defaults: dict[str, Any] = field(default_factory=dict)
-    fast: bool = False
-
-
-def find_models(ckpt: Path) -> dict[str, ModelSpec]:
-    """Every model that can be asked for: what lies in `ckpt/` first, then what the Hub would give."""
-    found: dict[str, ModelSpec] = {}
-    if (ckpt / "embedded" / "unet").is_dir():
-        title = "embedded: small, built in, a limited vocabulary, no download"
-        card = json.loads((ckpt / "embedded" / "model.json").read_text(encoding="utf-8"))
-        found["embedded"] = ModelSpec("embedded", title, "folder", ckpt / "embedded", card["options"])
-    for folder in sorted(path.parent for path in ckpt.glob("*/model_index.json")):
-        if folder.name not in ("embedded", _local_name(SD15)):
-            found[folder.name] = ModelSpec(folder.name, f"{folder.name}: in ckpt/", "folder", folder)
-    single = _single_files_are_there(ckpt)
-    where = "in ckpt/" if single or _hub_is_local(ckpt) else "4 GB, downloaded on first use"
-    form = "single" if single else "hub"
-    found["sd15"] = ModelSpec("sd15", f"Stable Diffusion 1.5: {where}", form, ckpt)
-    quick = {"steps": 6, "guidance": 1.5}
-    title = f"Stable Diffusion 1.5, fast (LCM, 4 to 8 steps): {where}"
-    found["sd15-fast"] = ModelSpec("sd15-fast", title, form, ckpt, quick, fast=True)
-    return found
-
-
-def default_model(ckpt: Path) -> str:
-    """Stable Diffusion 1.5 where its weights lie in `ckpt/`, else the embedded model."""
-    local = _single_files_are_there(ckpt) or _hub_is_local(ckpt)
-    return "embedded" if "embedded" in find_models(ckpt) and not local else "sd15"
 
 
 @dataclass
@@ -274,37 +227,3 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path} is truncated or no checkpoint ({reason}); download it again.") from None
     return weights.get("state_dict", weights)
-
-
-def hub_folder(repository: str, ckpt: Path, patterns: tuple[str, ...]) -> Path:
-    """A Hub repository's files in `ckpt/`, downloaded with progress and resume where they are not there."""
-    folder = ckpt / _local_name(repository)
-    if (folder / ".complete").is_file() or (folder / "config.json").is_file():
-        return folder
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    LOGGER.info("downloading %s into %s", repository, folder)
-    try:
-        snapshot_download(repository, local_dir=folder, allow_patterns=list(patterns))
-    except (OSError, HfHubHTTPError, LocalEntryNotFoundError, RuntimeError) as error:
-        LOGGER.debug("the Hub: %s", error)
-        raise InputError(
-            f"the weights {repository} are not in {folder} and the Hub cannot be reached; "
-            "connect to the network, put the files there, or choose the embedded model."
-        ) from None
-    (folder / ".complete").touch()
-    return folder
-
-
-def _local_name(repository: str) -> str:
-    return repository.split("/")[1]
-
-
-def _single_files_are_there(ckpt: Path) -> bool:
-    return all((ckpt / name).is_file() for name in SINGLE_FILES.values())
-
-
-def _hub_is_local(ckpt: Path) -> bool:
-    folders = [ckpt / _local_name(name) for name in (SD15, *CONTROLNETS.values())]
-    return all((folder / ".complete").is_file() or (folder / "model_index.json").is_file() for folder in folders)

@@ -14,17 +14,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..bake import to_uint8
 from ..clips import list_clips
-from ..diffusion.weights import default_model, find_models
-from ..edit import Edit, edit_background, edit_foreground
-from ..encode import write_video
+from ..diffusion.spec import default_model, find_models
+from ..edit.background import edit_background
+from ..edit.keyframes import edit_foreground
+from ..edit.painting import Edit
 from ..errors import InputError
-from ..layer import resize
-from ..layers import LayeredVideo
+from ..layers.layered_video import LayeredVideo
 from ..options import BackgroundOptions, ForegroundOptions, RenderOptions
 from ..progress import within
 from ..results import save_run
+from ..video.pictures import resize, to_uint8
+from ..video.write import write_video
 from .session import Session, Settings, Workshop, with_messages
 from .widgets import option_widgets, with_options
 

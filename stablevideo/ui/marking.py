@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..encode import write_video
+from ..video.write import write_video
 
 SHOWN_PX = 768  # the longer side at which frames are marked; small ones are enlarged
 TINT = np.array([255, 32, 144], np.float32)

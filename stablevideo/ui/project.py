@@ -9,16 +9,16 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ..clips import new_clip_folder
-from ..coords import LAYER_NAMES
 from ..decompose import Footage, Report, examine, find_masks, fit_layers, prepare, read_masks, sam_folder
 from ..decompose.fit import Watch
 from ..decompose.masks import mask_from_box, mask_from_scribble
-from ..decompose.store import save_layers
 from ..errors import InputError
-from ..layers import LayeredVideo
+from ..layers.coords import LAYER_NAMES
+from ..layers.layered_video import LayeredVideo
+from ..layers.store import save_layers
 from ..options import DecomposeOptions
 from ..progress import Progress, quiet, within
-from ..video import read_video
+from ..video.read import read_video
 from .marking import Box, frame_pixel, shown, strokes, tinted_video
 from .uploads import Upload, hidden_folder
 

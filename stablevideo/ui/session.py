@@ -15,10 +15,11 @@ import gradio as gr
 import torch
 
 from ..clips import clip_folder, load_clip
-from ..diffusion.editor import Editor, free_memory, load_editor
-from ..edit import Edit
+from ..device import free_memory
+from ..diffusion.editor import Editor, load_editor
+from ..edit.painting import Edit
 from ..errors import InputError
-from ..layers import LayeredVideo
+from ..layers.layered_video import LayeredVideo
 from ..progress import Cancelled, Progress, quiet
 from .project import Project
 

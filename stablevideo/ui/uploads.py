@@ -10,7 +10,8 @@ from pathlib import Path
 from ..clips import check_name
 from ..errors import InputError
 from ..options import DecomposeOptions
-from ..video import VideoError, read_video
+from ..video.container import VideoError
+from ..video.read import read_video
 
 LONG_S, LONG_FRAMES = 10, 300  # of a longer video only as much is preselected
 LEAST_FRAMES = 2

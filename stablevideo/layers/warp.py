@@ -1,0 +1,59 @@
+"""Warps and mattes as a clip stores them: uv on a coarse lattice, alpha as packed pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from . import coords
+
+# Rows and columns of a region of a rendered frame: top, left, bottom, right, in its own pixels.
+Region = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class LatticeWarp:
+    """uv known on a lattice over each frame, cubic between its nodes.
+
+    Attributes
+    ----------
+    nodes
+        [T, rows, columns, 2], uv in [-1, 1] over the atlas picture, (x, y) order.
+    stride
+        Pixels of the clip's own frame between two nodes.
+    size
+        (height, width) of the clip's own frame. Node (0, 0) lies one stride above and left of pixel (0, 0).
+    """
+
+    nodes: Tensor
+    stride: int
+    size: tuple[int, int]
+
+    @staticmethod
+    def shape(size: tuple[int, int], stride: int) -> tuple[int, int]:
+        """Rows and columns of a lattice that covers a frame and one stride around it."""
+        return tuple(-(-(side - 1) // stride) + 3 for side in size)
+
+    def uv(self, frames: Sequence[int], size: tuple[int, int], region: Region | None = None) -> Tensor:
+        """uv of every pixel of `frames` at `size`, or of a region of it -> [n, H, W, 2] in [-1, 1].
+
+        A region may reach outside the frame, by one stride of the clip's own pixels at most.
+        """
+        top, left, bottom, right = region or (0, 0, *size)
+        nodes = self.nodes[list(frames)]
+        rows = self._weights(0, top, bottom, size[0])
+        columns = self._weights(1, left, right, size[1])
+        wide = torch.einsum("nyxc,wx->nywc", nodes, columns)
+        return torch.einsum("hy,nywc->nhwc", rows, wide)
+
+    def _weights(self, axis: int, first: int, last: int, count: int) -> Tensor:
+        pixels = coords.pixel_centres(first, last, count, self.size[axis], self.nodes.device)
+        return coords.cubic_weights(pixels / self.stride + 1, self.nodes.shape[1 + axis])
+
+    def texels_per_pixel(self, atlas_size: tuple[int, int]) -> float:
+        """The median distance in texels between neighbouring pixels of the clip's own frame, over a few frames."""
+        texels = coords.uv_to_texel(self.nodes[:: max(1, len(self.nodes) // 3)], atlas_size)
+        across = (texels[:, :, 1:] - texels[:, :, :-1]).norm(dim=-1).flatten()
+        down = (texels[:, 1:] - texels[:, :-1]).norm(dim=-1).flatten()
+        return torch.cat([across, down]).median().item() / self.stride

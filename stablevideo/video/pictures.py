@@ -1,0 +1,47 @@
+"""One picture: read, written, resized, rounded to 8 bits."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import InputError
+
+MAX_PICTURE_PX = 8192
+
+
+def read_picture(path: Path) -> Tensor:
+    """Read a picture from outside -> [3, h, w] in [0, 1]. Raises InputError for what is none."""
+    if not path.is_file():
+        raise InputError(f"there is no picture {path}.")
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    try:
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise InputError(f"{path.name} is no picture that can be read; give a PNG or JPEG.")
+    if max(pixels.shape[:2]) > MAX_PICTURE_PX:
+        raise InputError(f"{path.name} is larger than {MAX_PICTURE_PX} pixels a side; scale it down.")
+    return torch.from_numpy(pixels[..., ::-1].copy()).permute(2, 0, 1).float() / 255
+
+
+def write_picture(path: Path, picture: Tensor) -> None:
+    """Write [3, h, w] in [0, 1] as PNG. Raises OSError where the disk is full."""
+    encoded = cv2.imencode(".png", to_uint8(picture.cpu()).permute(1, 2, 0).numpy()[..., ::-1])[1]
+    path.write_bytes(encoded.tobytes())
+
+
+def to_uint8(picture: Tensor) -> Tensor:
+    """[0, 1] -> uint8, rounded."""
+    return (picture * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize [n, C, H, W], averaging where it shrinks; unchanged where the size already fits."""
+    if tuple(pictures.shape[2:]) == tuple(size):
+        return pictures
+    return F.interpolate(pictures, size, mode="bilinear", align_corners=False, antialias=True)
