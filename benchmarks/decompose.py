@@ -20,7 +20,7 @@ from stablevideo import DecomposeOptions, LayeredVideo, read_video
 from stablevideo.decompose import examine, find_masks, fit_layers, prepare, read_masks
 from stablevideo.layers.coords import LAYER_NAMES
 from stablevideo.layers.store import save_layers
-from stablevideo.video.flow import warp
+from stablevideo.metrics import psnr, warp_error
 
 import torch  # isort: skip (after stablevideo: it sets how torch's threads wait)
 
@@ -55,13 +55,10 @@ def board(layer, width):
     return (DARK + (BRIGHT - DARK) * squares).expand(3, -1, -1).contiguous()
 
 
-def warp_error(frames, flow):
-    """How much a frame [H, W, 3] differs from the next along the flow, where that is trusted."""
-    off = [
-        np.abs(warp(after, flow.forward[i]) - before).mean(-1)[flow.forward_valid[i]].mean()
-        for i, (before, after) in enumerate(pairwise(frames))
-    ]
-    return float(np.mean(off))
+def swimming(frames, flow):
+    """How much a frame [H, W, 3] differs from the next along the flow, on average."""
+    pairs = enumerate(pairwise(frames))
+    return float(np.mean([warp_error(*pair, flow.forward[i], flow.forward_valid[i]) for i, pair in pairs]))
 
 
 def rendered(clip, **atlases):
@@ -70,10 +67,10 @@ def rendered(clip, **atlases):
 
 def sticking(clip, footage):
     """Warp error of a pure board, and of one painted over the clip's own atlases, against the source's."""
-    source = warp_error([frame.astype(np.float32) / 255 for frame in footage.frames], footage.flow)
+    source = swimming([frame.astype(np.float32) / 255 for frame in footage.frames], footage.flow)
     boards = {name: board(clip.layer(name), clip.size[1]) for name in LAYER_NAMES}
     painted = {name: clip.layer(name).atlas * (0.5 + boards[name]) for name in LAYER_NAMES}
-    return [warp_error(rendered(clip, **atlases), footage.flow) / source for atlases in (boards, painted)]
+    return [swimming(rendered(clip, **atlases), footage.flow) / source for atlases in (boards, painted)]
 
 
 def matte_figures(clip, masks):
@@ -96,14 +93,9 @@ class Stopwatch:
     @torch.no_grad()
     def __call__(self, fit):
         now = time.perf_counter()
-        squared = 0.0
-        for chunk in fit.chunks(fit.size):
-            front, back = (s.look(s.atlas, s.texels(chunk, fit.size)) * s.lights(chunk, fit.size) for s in fit.sheets)
-            render = (back + fit.matte(chunk, fit.size) * (front - back)).clamp(0, 1)
-            squared += (render - fit.frame(chunk, fit.size)).square().mean().item() * len(chunk)
-        psnr = -10 * np.log10(squared / len(fit.frames))
+        closeness = psnr(fit.error())
         for level in LEVELS_DB:
-            if psnr >= level:
+            if closeness >= level:
                 self.reached.setdefault(level, round(now - self.began - self.lost, 1))
         self.lost += time.perf_counter() - now
 
@@ -128,6 +120,7 @@ def measure(name, folder):
         "saved s": round(seconds, 1),
         "goal": goal,
         "PSNR": figures["psnr"],
+        "inside": figures["layer_psnr"]["foreground"],
         "SSIM": figures["ssim"],
         "IoU": round(float(overlap), 3),
         "outside": round(float(outside), 4),

@@ -4,7 +4,8 @@ import json
 import pytest
 import torch
 
-from stablevideo import Cancelled, InputError, RenderOptions, read_video, results, save_run
+from stablevideo import Cancelled, InputError, RenderOptions, read_video, save_run
+from stablevideo.video.pictures import read_picture
 from tests.clips import make_clip, psnr
 
 
@@ -23,7 +24,7 @@ def test_a_run_is_one_whole_folder(clip, tmp_path):
     expected = torch.cat(list(clip.render(foreground=grey)))
     luma = [frames.mean(1) for frames in (video.frames(range(6)).float() / 255, expected)]
     assert psnr(*luma) > 28  # in grey: 4:2:0 halves the colours of so small a picture
-    assert torch.allclose(results.read_picture(folder / "foreground.png"), grey, atol=1 / 255)
+    assert torch.allclose(read_picture(folder / "foreground.png"), grey, atol=1 / 255)
 
 
 def test_another_size(clip, tmp_path):
@@ -56,4 +57,4 @@ def test_pictures_that_are_none(tmp_path):
     (tmp_path / "empty.png").write_bytes(b"")
     for name, said in {"text.png": "no picture", "empty.png": "no picture", "none.png": "there is no picture"}.items():
         with pytest.raises(InputError, match=said):
-            results.read_picture(tmp_path / name)
+            read_picture(tmp_path / name)

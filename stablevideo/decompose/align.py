@@ -14,7 +14,8 @@ LEAST = 24  # fewer say nothing
 TOLERANCE_PX = 1.0
 STRETCH = 2.5  # a frame's side on the reference's plane, at most, against its own
 
-MapKind = Literal["homography", "affine", "similarity"]
+# "zoom" is a similarity without rotation.
+MapKind = Literal["homography", "affine", "similarity", "zoom"]
 
 
 def reference_frame(masks: np.ndarray) -> int:
@@ -73,4 +74,7 @@ def step(flow: ClipFlow, region: np.ndarray, frame: int, kind: MapKind) -> np.nd
         estimate = cv2.estimateAffine2D if kind == "affine" else cv2.estimateAffinePartial2D
         affine, _ = estimate(start, end, ransacReprojThreshold=1.5 * TOLERANCE_PX)
         found = None if affine is None else np.vstack([affine, [0, 0, 1]])
+        if found is not None and kind == "zoom":
+            found[:2, :2] = np.eye(2) * np.hypot(found[0, 0], found[1, 0])
+            found[:2, 2] = np.median(end - found[0, 0] * start, axis=0)
     return np.eye(3) if found is None or not np.isfinite(found).all() else found

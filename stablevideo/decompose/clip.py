@@ -13,23 +13,19 @@ import torch
 
 from .. import files
 from ..errors import InputError
-from ..layers import coords
-from ..layers.coords import LAYER_NAMES
-from ..layers.layer import Layer
 from ..layers.layered_video import LayeredVideo
 from ..layers.matte import Matte
-from ..layers.warp import LatticeWarp
 from ..options import DecomposeOptions
 from ..progress import Progress, quiet, within
 from ..video.flow import ClipFlow, clip_flow, raft
 from ..video.read import Video, read_video
-from .align import align_background, chain, reference_frame
+from .align import align_background, reference_frame
+from .anchor import foreground_maps
 from .fit import Fit, Watch
 from .masks import carry, mask_from_box, masks_from_motion
 from .preflight import SeveralScenes, preflight
 from .sam import masks_from_sam, sam_folder
 from .schedule import SCHEDULES
-from .sheet import Sheet
 
 # The object: masks of all frames, of some frames by number, or none.
 Marks = np.ndarray | Mapping[int, np.ndarray] | None
@@ -38,7 +34,7 @@ LOGGER = logging.getLogger(__name__)
 CLEAR_PX = 4  # the background's alignment keeps this far from the object
 LEAST_FRAMES = 2
 MOST_PX = 250_000_000  # of all frames together: 700 of 768x432; what is held takes about 20 bytes a pixel
-FIT_VERSION = b"fit 1"  # change when a fit goes another way, so that no older state is gone on from
+FIT_VERSION = b"fit 2"  # change when a fit goes another way, so that no older state is gone on from
 
 
 @dataclass(frozen=True)
@@ -146,22 +142,24 @@ def fit_layers(
 ) -> LayeredVideo:
     """Fit layers and matte to frames and masks, bool [T, H, W]; goes on from the state an earlier call kept."""
     far = np.stack([cv2.dilate(m.astype(np.uint8), np.ones((2 * CLEAR_PX + 1,) * 2, np.uint8)) == 0 for m in masks])
-    near = np.stack([cv2.erode(m.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0 for m in masks])
     reference = reference_frame(masks)
     pictures = footage.pictures
     fit = Fit(
         pictures,
         torch.from_numpy(masks),
         footage.flow,
-        chain(footage.flow, near, reference, "affine"),
+        foreground_maps(masks, footage.flow, reference),
         align_background(footage.flow, far, reference),
     )
-    key = files.content_key(FIT_VERSION, quality.encode(), pictures.numpy().tobytes(), np.packbits(masks).tobytes())
+    flow = [part.tobytes() for part in vars(footage.flow).values()]
+    key = files.content_key(
+        FIT_VERSION, quality.encode(), pictures.numpy().tobytes(), np.packbits(masks).tobytes(), *flow
+    )
     fit.run(SCHEDULES[quality], progress, watch, key)
-    layers = {name: as_layer(name, sheet, footage.size) for name, sheet in zip(LAYER_NAMES, fit.sheets, strict=True)}
-    matte = Matte.pack([alpha.float() / 255 for alpha in fit.alpha])
+    foreground, background = (sheet.as_layer() for sheet in fit.sheets)
+    matte = Matte.pack([alpha[0].cpu().float() / 255 for alpha in fit.alpha])
     files.forget(key)
-    return LayeredVideo(footage.video.path.stem, footage.video, **layers, matte=matte)
+    return LayeredVideo(footage.video.path.stem, footage.video, foreground, background, matte)
 
 
 def read_frames(video: Video, size: tuple[int, int], progress: Progress) -> list[np.ndarray]:
@@ -224,9 +222,3 @@ def check_mask(mask: np.ndarray, frame: np.ndarray, number: int, may_be_empty: b
     if not fitted.any() and not may_be_empty:
         raise InputError(f"the mask of frame {number} is empty; mark the object.")
     return fitted
-
-
-def as_layer(name: str, sheet: Sheet, size: tuple[int, int]) -> Layer:
-    """A fitted sheet as a layer."""
-    uv = coords.pixel_to_unit(sheet.to_texels(sheet.nodes), sheet.atlas_size)
-    return Layer(name, sheet.atlas, sheet.coverage, LatticeWarp(uv, sheet.stride, size), sheet.light)

@@ -1,7 +1,8 @@
 """Frames and masks -> two sheets and a matte, by turns: atlases splatted, maps, light and alpha solved for.
 
 Each turn is a walk through the clip in chunks; a frame's maps, light and alpha depend on the atlases alone, so what
-is computed at a time does not grow with the clip: only frames (8 bits) and flow (16) do.
+is computed at a time does not grow with the clip: only frames (8 bits) and flow (16) do. The foreground is looked at
+where it may be only.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,16 +19,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import files
-from ..layers import coords
+from ..layers.coords import LAYER_NAMES
 from ..layers.layer import spread_light
+from ..layers.warp import Region
+from ..metrics import psnr
 from ..progress import Progress, quiet
 from ..video.flow import ClipFlow
+from .follow import followed
+from .scaled import BAND_PX, ScaledClip
 from .schedule import Level
-from .sheet import Sheet, Size
-from .solve import fit_alpha, fit_light, map_step, robust_weights
+from .sharpen import View, sharpen
+from .sheet import Sheet
+from .solve import fit_alpha, fit_light, map_step, normal_terms, pool_factor, pooled_sum, robust_weights
 
 LOGGER = logging.getLogger(__name__)
-CHUNK_PX = 1_000_000  # pixels of frames at a time
+CHUNK_PX = {"cpu": 400_000, "cuda": 8_000_000}  # pixels of frames at a time: what caches hold; what fills a GPU
 EDGE = 5  # pixels across which no other layer shows, around a pixel that is clearly one layer's
 RIM = 0.02  # what others count in the foreground
 MASK_TRUST = 0.5  # of the mask against the pixels, where alpha is solved for: less, and thin things dissolve
@@ -35,6 +42,25 @@ SAVE_S = 10.0  # between two states kept for resuming
 
 # Called after each turn with the fit as it is then.
 Watch = Callable[["Fit"], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One layer in some frames: where it may be, its share of those pixels, and what they see of it.
+
+    `look` [n, 9, h, w] holds the atlas's colours and its slopes along x and y, `light` [n, 3, h, w].
+    """
+
+    sheet: Sheet
+    region: Region
+    share: Tensor
+    look: Tensor
+    light: Tensor
+
+    @property
+    def lit(self) -> Tensor:
+        """The layer's colours in these frames, [n, 3, h, w]."""
+        return self.look[:, :3] * self.light
 
 
 class Fit:
@@ -51,32 +77,44 @@ class Fit:
     """
 
     def __init__(
-        self, frames: Tensor, masks: Tensor, flow: ClipFlow, foreground_maps: np.ndarray, background_maps: np.ndarray
+        self,
+        frames: Tensor,
+        masks: Tensor,
+        flow: ClipFlow,
+        foreground_maps: np.ndarray,
+        background_maps: np.ndarray,
+        device: torch.device | None = None,
     ) -> None:
-        """frames uint8 [T, 3, H, W]; masks bool [T, H, W]; maps [T, 3, 3]."""
-        self.frames, self.masks, self.flow = frames, masks, flow
-        self.size = tuple(frames.shape[2:])
-        self.sheets = Sheet(foreground_maps, self.size), Sheet(background_maps, self.size)
-        self.alpha = (masks * 255).byte()
+        """frames uint8 [T, 3, H, W]; masks bool [T, H, W]; maps [T, 3, 3]; device, the CPU by default."""
+        self.device = device or torch.device("cpu")
+        self.clip = self.view = ScaledClip.of(frames, masks, flow, self.device)
+        size = self.clip.size
+        maps = (foreground_maps, background_maps)
+        self.sheets = [Sheet(name, own, size, self.device) for name, own in zip(LAYER_NAMES, maps, strict=True)]
+        self.alpha = self.clip.masks.clone()
         self.curve: list[float] = []
         self.done, self.fraction, self.farthest_px = 0, 0.0, FARTHEST_PX
         self.texels = 0.0
 
-    def chunks(self, size: Size) -> Iterator[list[int]]:
+    def chunks(self) -> Iterator[list[int]]:
         """Frame numbers, a few at a time."""
-        length = max(1, CHUNK_PX // (size[0] * size[1]))
-        for start in range(0, len(self.frames), length):
-            yield list(range(start, min(start + length, len(self.frames))))
+        height, width = self.view.size
+        length = max(1, CHUNK_PX["cuda" if self.device.type == "cuda" else "cpu"] // (height * width))
+        for start in range(0, len(self.alpha), length):
+            yield list(range(start, min(start + length, len(self.alpha))))
 
-    def frame(self, frames: list[int], size: Size) -> Tensor:
-        """[n, 3, H, W] in [0, 1]."""
-        pictures = self.frames[frames].float() / 255
-        return pictures if size == self.size else F.interpolate(pictures, size, mode="area")
+    def frame(self, frames: list[int]) -> Tensor:
+        """[n, 3, H, W] in [0, 1], at the level's size."""
+        return self.view.frames[frames].float() / 255
 
-    def matte(self, frames: list[int], size: Size) -> Tensor:
-        """[n, 1, H, W] in [0, 1]."""
-        alpha = self.alpha[frames][:, None].float() / 255
-        return alpha if size == self.size else F.interpolate(alpha, size, mode="area")
+    def matte(self, frames: list[int]) -> Tensor:
+        """[n, 1, H, W] in [0, 1], at the level's size: it is solved for at the clip's own only."""
+        full = self.view.size == self.clip.size
+        return (self.alpha if full else self.view.masks)[frames].float() / 255
+
+    def regions(self, frames: list[int]) -> tuple[Region, Region]:
+        """Where either layer is looked at."""
+        return self.view.window(frames), (0, 0, *self.view.size)
 
     def run(
         self,
@@ -87,17 +125,19 @@ class Fit:
     ) -> None:
         """Fit, level by level; under a key, going on from where the last run with that key was stopped."""
         turns = [(level, turn) for level in schedule for turn in range(level.turns)]
-        work = np.cumsum([level.scale * (1 + bool(level.sharpen)) for level, _ in turns])  # as it takes time
+        work = np.cumsum([level.scale**2 * (1 + level.sharpen / 2) for level, _ in turns])  # as it takes time
         if key is not None:
             self.resume(key)
         saved = time.monotonic()
         for level, turn in turns[self.done :]:
-            size = tuple(max(16, round(side * level.scale)) for side in self.size)
+            height, width = (max(16, round(side * level.scale)) for side in self.clip.size)
             self.fraction = float(work[self.done] / work[-1])
-            progress(self.fraction, f"frames at {size[1]}x{size[0]}, turn {turn + 1} of {level.turns}")
+            progress(self.fraction, f"frames at {width}x{height}, turn {turn + 1} of {level.turns}")
+            if self.view.size != (height, width):
+                self.view = self.clip.at((height, width))
             if turn == 0:
-                self.enter(level, size)
-            self.turn_or_step_back(level, size)
+                self.enter(level)
+            self.turn_or_step_back(level)
             self.done += 1
             if key is not None and time.monotonic() - saved >= SAVE_S:
                 self.keep(key)
@@ -106,37 +146,160 @@ class Fit:
                 watch(self)
 
     @torch.no_grad()
-    def enter(self, level: Level, size: Size) -> None:
+    def enter(self, level: Level) -> None:
         """Bring lattices, light and atlases to a level's fineness."""
         texels = level.scale * level.texels
-        shown = F.interpolate(self.alpha[:, None].float(), size, mode="area")[:, 0] / 255
-        for sheet, stride, seen in zip(self.sheets, level.strides, (shown > 0.1, shown < 0.9), strict=True):
+        shown = self.matte(list(range(len(self.alpha))))[:, 0]
+        seen = (shown > 0.1, shown < 0.9)
+        for sheet, stride, light_px, own in zip(self.sheets, level.strides, level.light_px, seen, strict=True):
             if stride != sheet.stride:
                 sheet.refined(stride)
-            if level.light_px:
-                sheet.light = spread_light(sheet.light, tuple(max(2, side // level.light_px) for side in self.size))
+            if light_px:
+                rows, columns = (max(2, side // light_px) for side in self.clip.size)
+                sheet.light = spread_light(sheet.light, (rows, columns))
             if texels != self.texels:
-                sheet.place_window(seen, texels)
+                sheet.place_window(own, texels)
         if texels != self.texels:
-            self.splat(size)
+            self.splat()
         self.texels = texels
 
-    def turn_or_step_back(self, level: Level, size: Size) -> None:
+    def turn_or_step_back(self, level: Level) -> None:
         """A turn; where it ends in numbers that are none, back to before it, and smaller steps from then on."""
         before = self.state()
-        error = self.turn(level, size)
+        error = self.turn(level)
         # Looked at through maps that are no numbers, an atlas's gradient would lie anywhere in memory.
         if math.isfinite(error) and self.is_finite():
             if level.sharpen:
-                self.sharpen(level.sharpen, size)
+                sharpen(self.sheets, self.walk, level.sharpen)
             else:
-                self.splat(size)
+                self.splat()
             if self.is_finite():
-                self.curve.append(-10 * math.log10(max(error, 1e-10)))
+                self.curve.append(psnr(error))
                 return
         self.restore(before)
         self.farthest_px /= 2
         LOGGER.warning("turn %d of the fit gave no finite numbers; going on from before it.", self.done + 1)
+
+    @torch.no_grad()
+    def splat(self) -> None:
+        """Both atlases anew from the frames.
+
+        Along the matte's edge a pixel shows both layers a little, whatever alpha says: there the background is taken
+        for not seen, and the foreground, which may be thin, trusts such pixels little.
+        """
+        totals = [sheet.empty() for sheet in self.sheets]
+        for chunk in self.chunks():
+            pictures, alpha = self.frame(chunk), self.matte(chunk)
+            for sheet, total, share, rim, region in zip(
+                self.sheets, totals, (alpha, 1 - alpha), (RIM, 0), self.regions(chunk), strict=True
+            ):
+                clear = eroded(share, EDGE)
+                weights = crop(share * (share > 0.6) * (clear > 0.9).float().clamp(min=rim), region)
+                lights = sheet.lights(chunk, self.view.size, region)
+                sheet.splat(
+                    total, crop(pictures, region) / lights, weights, sheet.texels(chunk, self.view.size, region)
+                )
+        for sheet, total in zip(self.sheets, totals, strict=True):
+            sheet.take(total)
+
+    @torch.no_grad()
+    def turn(self, level: Level) -> float:
+        """Light, alpha and maps of every frame anew, against the atlases as they are; the mean squared error found."""
+        atlases = [sheet.with_slopes() for sheet in self.sheets]
+        squared = 0.0
+        for chunk in self.chunks():
+            pictures = self.frame(chunk)
+            parts = self.parts(level, chunk, pictures, atlases)
+            front, back = parts
+            if level.sharpen:
+                self.alpha[chunk] = self.new_alpha(chunk, pictures, front, back)
+                parts = front, back = self.shared(chunk, parts)
+            residual = pictures - back.lit
+            crop(residual, front.region).sub_(front.share * (front.lit - crop(back.lit, front.region)))
+            squared += residual.square().sum().item()
+            weights = robust_weights(residual)
+            for part in parts:
+                self.move(level, chunk, part, crop(residual, part.region), crop(weights, part.region))
+        return squared / self.view.frames.numel()
+
+    @torch.no_grad()
+    def error(self) -> float:
+        """The mean squared error of the render as it is now, at the level's size."""
+        pictures, squared = [sheet.seen(sheet.atlas) for sheet in self.sheets], 0.0
+        for grids, lights, compose, frame in self.walk():
+            front, back = (
+                sheet.look(picture, grid) * light
+                for sheet, picture, grid, light in zip(self.sheets, pictures, grids, lights, strict=True)
+            )
+            squared += (compose(front, back).clamp(0, 1) - frame).square().sum().item()
+        return squared / self.view.frames.numel()
+
+    def parts(self, level: Level, chunk: list[int], pictures: Tensor, atlases: Sequence[Tensor]) -> tuple[Part, Part]:
+        """Both layers in some frames, their light solved for."""
+        alpha, size = self.matte(chunk), self.view.size
+        found = []
+        for sheet, atlas, light_px, region, share in zip(
+            self.sheets, atlases, level.light_px, self.regions(chunk), (alpha, 1 - alpha), strict=True
+        ):
+            share = crop(share, region)
+            look = sheet.look(atlas, sheet.texels(chunk, size, region))
+            if light_px:
+                clear = (share > 0.9).float()
+                shape = sheet.light.shape[2], sheet.light.shape[3]
+                sheet.light[chunk] = fit_light(look[:, :3], crop(pictures, region), clear, shape, size, region)
+            found.append(Part(sheet, region, share, look, sheet.lights(chunk, size, region)))
+        return found[0], found[1]
+
+    def shared(self, chunk: list[int], parts: tuple[Part, Part]) -> tuple[Part, Part]:
+        """The same parts under the matte as it is now."""
+        alpha = self.matte(chunk)
+        front, back = (
+            Part(part.sheet, part.region, crop(share, part.region), part.look, part.light)
+            for part, share in zip(parts, (alpha, 1 - alpha), strict=True)
+        )
+        return front, back
+
+    def move(self, level: Level, chunk: list[int], part: Part, residual: Tensor, weights: Tensor) -> None:
+        """A step of a layer's maps in some frames."""
+        sheet, size = part.sheet, self.view.size
+        factor = pool_factor(sheet.stride * size[0] / self.clip.size[0])
+        shown = part.share * part.light
+        terms = normal_terms(part.look[:, 3:], residual, shown, weights, factor)
+        seen = (shown[:, :1] > 0.5).sum((1, 2, 3), keepdim=True)
+        follow = None
+        if level.follow:
+            towards, valid = followed(sheet, self.view, chunk, part.region, factor)
+            follow = towards, level.follow * valid * pooled_sum((part.share > 0.5).float(), factor)
+        step = map_step(sheet, sheet.nodes[chunk], terms, seen, size, part.region, factor, level.stiffness, follow)
+        sheet.nodes[chunk] += step.clamp(-self.farthest_px, self.farthest_px)
+
+    def new_alpha(self, chunk: list[int], pictures: Tensor, front: Part, back: Part) -> Tensor:
+        """Alpha, uint8 [n, 1, H, W]: the mask's, but for a band along its edge where the frames decide with it."""
+        region, result = front.region, self.clip.masks[chunk].clone()
+        mask = crop(result, region).float() / 255
+        behind = crop(back.lit, region)
+        alpha = fit_alpha(crop(pictures, region), front.lit, behind, F.avg_pool2d(mask, 3, 1, 1), MASK_TRUST)
+        side = 2 * BAND_PX + 1
+        band = dilated(mask, side) > eroded(mask, side)
+        crop(result, region).copy_((torch.where(band, alpha, mask) * 255).round().byte())
+        return result
+
+    def walk(self) -> Iterator[View]:
+        """The clip as `sharpen` sees it."""
+        size = self.view.size
+        for chunk in self.chunks():
+            alpha, regions = self.matte(chunk), self.regions(chunk)
+            region = regions[0]
+
+            def compose(front: Tensor, back: Tensor, alpha: Tensor = alpha, region: Region = region) -> Tensor:
+                behind = crop(back, region)
+                over = crop(alpha, region) * (front - behind)
+                top, left, bottom, right = region
+                return back + F.pad(over, (left, size[1] - right, top, size[0] - bottom))
+
+            grids = [sheet.texels(chunk, size, own) for sheet, own in zip(self.sheets, regions, strict=True)]
+            lights = [sheet.lights(chunk, size, own) for sheet, own in zip(self.sheets, regions, strict=True)]
+            yield grids, lights, compose, self.frame(chunk)
 
     def is_finite(self) -> bool:
         """Whether all that a turn changes is numbers."""
@@ -151,17 +314,17 @@ class Fit:
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go back to a `state`."""
-        self.alpha = state["alpha"]
+        self.alpha = state["alpha"].to(self.device)
         for i, sheet in enumerate(self.sheets):
             for part in Sheet.PARTS:
-                setattr(sheet, part, state[f"{i}.{part}"])
+                setattr(sheet, part, state[f"{i}.{part}"].to(self.device))
 
     def keep(self, key: str) -> None:
         """Put the state where `resume` finds it, even after a crash."""
         strides = [sheet.stride for sheet in self.sheets]
         scales = [sheet.scale for sheet in self.sheets]
         facts = {"done": self.done, "strides": strides, "scales": scales, "texels": self.texels, "curve": self.curve}
-        files.store(key, self.state(), facts)
+        files.store(key, {name: tensor.cpu() for name, tensor in self.state().items()}, facts)
 
     def resume(self, key: str) -> None:
         """Go on from the state kept under a key, if there is one."""
@@ -176,131 +339,19 @@ class Fit:
         self.done, self.texels, self.curve = (facts[name] for name in ("done", "texels", "curve"))
         LOGGER.info("going on after turn %d", self.done)
 
-    @torch.no_grad()
-    def splat(self, size: Size) -> None:
-        """Both atlases anew from the frames.
 
-        Along the matte's edge a pixel shows both layers a little, whatever alpha says: there the background is taken
-        for not seen, and the foreground, which may be thin, trusts such pixels little.
-        """
-        totals = [sheet.empty() for sheet in self.sheets]
-        for chunk in self.chunks(size):
-            pictures, alpha = self.frame(chunk, size), self.matte(chunk, size)
-            for sheet, total, share, rim in zip(self.sheets, totals, (alpha, 1 - alpha), (RIM, 0), strict=True):
-                clear = 1 - F.max_pool2d(1 - share, EDGE, 1, EDGE // 2)
-                weights = share * (share > 0.6) * (clear > 0.9).float().clamp(min=rim)
-                sheet.splat(total, pictures / sheet.lights(chunk, size), weights, sheet.texels(chunk, size))
-        for sheet, total in zip(self.sheets, totals, strict=True):
-            sheet.take(total)
-
-    @torch.no_grad()
-    def turn(self, level: Level, size: Size) -> float:
-        """Light, alpha and maps of every frame anew, against the atlases as they are; the mean squared error found."""
-        pictures_and_slopes = [sheet.with_slopes() for sheet in self.sheets]
-        squared = 0.0
-        for chunk in self.chunks(size):
-            pictures, alpha = self.frame(chunk, size), self.matte(chunk, size)
-            looks = [
-                sheet.look(picture, sheet.texels(chunk, size))
-                for sheet, picture in zip(self.sheets, pictures_and_slopes, strict=True)
-            ]
-            if level.light_px:
-                for sheet, own, share in zip(self.sheets, looks, (alpha, 1 - alpha), strict=True):
-                    clear = (share > 0.9).float()
-                    sheet.light[chunk] = fit_light(own[:, :3], pictures, clear, tuple(sheet.light.shape[2:]))
-            lights = [sheet.lights(chunk, size) for sheet in self.sheets]
-            front, back = (own[:, :3] * light for own, light in zip(looks, lights, strict=True))
-            if level.sharpen:
-                self.alpha[chunk] = self.new_alpha(chunk, pictures, front, back)
-                alpha = self.matte(chunk, size)
-            residual = pictures - (back + alpha * (front - back))
-            squared += residual.square().sum().item()
-            weights = robust_weights(residual)
-            for sheet, own, share, light in zip(self.sheets, looks, (alpha, 1 - alpha), lights, strict=True):
-                follow = None
-                if level.follow:
-                    towards, valid = self.followed(sheet, chunk, size)
-                    follow = towards, level.follow * valid * (share > 0.5)
-                step = map_step(
-                    sheet, sheet.nodes[chunk], own[:, 3:], residual, share * light, weights, level.stiffness, follow
-                )
-                sheet.nodes[chunk] += step.clamp(-self.farthest_px, self.farthest_px)
-        return squared / (len(self.frames) * 3 * size[0] * size[1])
-
-    def sharpen(self, steps: int, size: Size) -> None:
-        """Least squares for both atlases together by conjugate gradients, from what they are now.
-
-        A splatted atlas is a mean, which blurs; this one is what reproduces the frames best. Preconditioned by a blur
-        over a pixel's side, as finer detail is where the pixels happen to lie and not the scene's.
-        """
-        rest = self.atlas_gradient(None, size)
-        smooth = [sheet.smoothed(part) for sheet, part in zip(self.sheets, rest, strict=True)]
-        direction, squared = smooth, _dot(rest, smooth)
-        for _ in range(steps):
-            image = self.atlas_gradient(direction, size)
-            step = squared / _dot(image, direction).clamp(min=1e-12)
-            for sheet, d in zip(self.sheets, direction, strict=True):
-                sheet.atlas = sheet.atlas + step * d
-            rest = [part - step * a for part, a in zip(rest, image, strict=True)]
-            smooth = [sheet.smoothed(part) for sheet, part in zip(self.sheets, rest, strict=True)]
-            new = _dot(rest, smooth)
-            direction = [part + new / squared * d for part, d in zip(smooth, direction, strict=True)]
-            squared = new
-        for sheet in self.sheets:
-            sheet.atlas = sheet.atlas.clamp(0, 1)
-
-    def atlas_gradient(self, atlases: list[Tensor] | None, size: Size) -> list[Tensor]:
-        """The adjoint of rendering, applied to the render of these atlases; with None, to what the frames lack."""
-        missing = atlases is None
-        pictures = [picture.detach().requires_grad_() for picture in atlases or [s.atlas for s in self.sheets]]
-        totals = [torch.zeros_like(picture) for picture in pictures]
-        for chunk in self.chunks(size):
-            front, back = (
-                sheet.look(picture, sheet.texels(chunk, size)) * sheet.lights(chunk, size)
-                for sheet, picture in zip(self.sheets, pictures, strict=True)
-            )
-            rendered = back + self.matte(chunk, size) * (front - back)
-            with torch.no_grad():
-                pull = self.frame(chunk, size) - rendered if missing else rendered.detach()
-            for total, part in zip(totals, torch.autograd.grad(rendered, pictures, pull), strict=True):
-                total += part
-        return totals
-
-    def followed(self, sheet: Sheet, chunk: list[int], size: Size) -> tuple[Tensor, Tensor]:
-        """Where the neighbouring frames, looked at along the flow, would have this frame's maps: the way there, and
-        by how many neighbours."""
-        total, count = torch.zeros(len(chunk), 2, *size), torch.zeros(len(chunk), 1, *size)
-        own = sheet.spread(sheet.nodes[chunk], size)
-        last = len(self.frames) - 1
-        for step, flow, valid in (
-            (-1, self.flow.backward, self.flow.backward_valid),
-            (1, self.flow.forward, self.flow.forward_valid),
-        ):
-            places = [i for i, frame in enumerate(chunk) if 0 <= frame + step <= last]
-            if not places:
-                continue
-            neighbours = [chunk[i] + step for i in places]
-            rows = [chunk[i] - (step < 0) for i in places]
-            shift = torch.from_numpy(flow[rows]).float().permute(0, 3, 1, 2)
-            trusted = torch.from_numpy(valid[rows]).float()[:, None]
-            if size != self.size:
-                shift = F.interpolate(shift, size, mode="area") * (size[0] / self.size[0])
-                trusted = (F.interpolate(trusted, size, mode="area") > 0.9).float()
-            pixels = coords.pixel_mesh(size, 1, 0) + shift.permute(0, 2, 3, 1)
-            there = F.grid_sample(
-                sheet.spread(sheet.nodes[neighbours], size), coords.pixel_to_unit(pixels, size), align_corners=False
-            )
-            total[places] += (there - own[places]) * trusted
-            count[places] += trusted
-        return total / count.clamp(min=1), count / 2
-
-    def new_alpha(self, chunk: list[int], pictures: Tensor, front: Tensor, back: Tensor) -> Tensor:
-        """Alpha, uint8 [n, H, W]: the mask's, but for a band along its edge where the frames decide with it."""
-        mask = self.masks[chunk][:, None].float()
-        alpha = fit_alpha(pictures, front, back, F.avg_pool2d(mask, 3, 1, 1), MASK_TRUST)
-        band = F.max_pool2d(mask, 9, 1, 4) - (1 - F.max_pool2d(1 - mask, 9, 1, 4))
-        return (torch.where(band > 0, alpha, mask)[:, 0] * 255).round().byte()
+def crop(pictures: Tensor, region: Region) -> Tensor:
+    """A view of a region of [n, C, H, W]."""
+    top, left, bottom, right = region
+    return pictures[:, :, top:bottom, left:right]
 
 
-def _dot(first: list[Tensor], second: list[Tensor]) -> Tensor:
-    return sum((a * b).sum() for a, b in zip(first, second, strict=True))
+def dilated(pictures: Tensor, side: int) -> Tensor:
+    """The largest value of [n, C, H, W] in a square of an odd side around each pixel."""
+    reach = side // 2
+    return F.max_pool2d(F.max_pool2d(pictures, (side, 1), 1, (reach, 0)), (1, side), 1, (0, reach))
+
+
+def eroded(pictures: Tensor, side: int) -> Tensor:
+    """The smallest value of [n, C, H, W] in [0, 1] in a square of an odd side around each pixel."""
+    return 1 - dilated(1 - pictures, side)

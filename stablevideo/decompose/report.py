@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from ..layers import coords
 from ..layers.coords import LAYER_NAMES, LayerName
 from ..layers.layered_video import LayeredVideo
+from ..layers.matte import shares
+from ..metrics import fine_detail, luma, psnr, ssim
 from ..progress import Progress, quiet
 from .clip import Footage
 
-LUMA = torch.tensor([0.299, 0.587, 0.114])  # of red, green and blue in brightness (BT.601)
 CHUNK = 4  # frames at a time
 SOLID = 0.9  # a pixel is a layer's own from this share of it on
-STABILISE = (0.01**2, 0.03**2)  # SSIM's constants, Wang et al. 2004
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,9 @@ class Report:
     ----------
     psnr, ssim
         Of the composed render against the source frames: dB over all pixels, and the mean structural similarity of
-        luma under a Gaussian of 1.5 pixels (Wang et al. 2004).
+        luma.
+    layer_psnr
+        By layer: dB over its own pixels, each by the layer's share of it. A small object hardly shows in `psnr`.
     sharpness
         By layer: fine detail of the render against the source's (ratio of the Laplacian's mean size); 1 is as sharp.
     coverage
@@ -42,64 +42,44 @@ class Report:
     """
 
     psnr: float
+    layer_psnr: dict[LayerName, float]
     ssim: float
-    sharpness: dict[str, float]
-    coverage: dict[str, float]
-    follow_px: dict[str, float]
+    sharpness: dict[LayerName, float]
+    coverage: dict[LayerName, float]
+    follow_px: dict[LayerName, float]
     verdict: str
 
 
 @torch.no_grad()
 def examine(clip: LayeredVideo, footage: Footage, progress: Progress = quiet) -> Report:
     """Compare a clip decomposed from `footage` with it."""
-    squared, similar, detail = [], [], {name: np.zeros(2) for name in LAYER_NAMES}
+    squared, similar = 0.0, 0.0
+    off, detail = ({name: np.zeros(2) for name in LAYER_NAMES} for _ in range(2))
     for start in range(0, clip.frame_count, CHUNK):
         chunk = list(range(start, min(start + CHUNK, clip.frame_count)))
         source = torch.from_numpy(np.stack([footage.frames[i] for i in chunk])).permute(0, 3, 1, 2).float() / 255
         render = (torch.cat(list(clip.render(frames=chunk))).cpu() * 255).round() / 255
-        squared.append((render - source).square().mean().item() * len(chunk))
+        error = (render - source).square().mean(1)
+        squared += error.mean((1, 2)).sum().item()
         lumas = luma(source), luma(render)
-        similar.append(ssim(*lumas).sum().item())
-        alpha = clip.alpha(chunk).cpu()
-        for name, share in zip(LAYER_NAMES, (alpha, 1 - alpha), strict=True):
-            own = (share > SOLID)[:, 0]
-            detail[name] += [fine_detail(grey)[own].sum().item() for grey in lumas]
+        similar += ssim(*lumas).sum().item()
+        for name, share in shares(clip.alpha(chunk).cpu()[:, 0]).items():
+            off[name] += [(error * share).sum().item(), share.sum().item()]
+            detail[name] += [fine_detail(grey)[share > SOLID].sum().item() for grey in lumas]
         progress(chunk[-1] / clip.frame_count, f"comparing frame {chunk[-1]}")
-    psnr = -10 * float(np.log10(max(sum(squared) / clip.frame_count, 1e-10)))
-    follow = {name: follow_flow(clip, footage, name) for name in LAYER_NAMES}
-    coverage = {name: clip.layer(name).coverage.mean().item() for name in LAYER_NAMES}
+    layer_psnr = {name: psnr(total / max(share, 1.0)) for name, (total, share) in off.items()}
     sharpness = {name: float(shown / max(wanted, 1e-9)) for name, (wanted, shown) in detail.items()}
+    coverage = {name: clip.layer(name).coverage.mean().item() for name in LAYER_NAMES}
+    follow = {name: follow_flow(clip, footage, name) for name in LAYER_NAMES}
     return Report(
-        round(psnr, 2),
-        round(sum(similar) / clip.frame_count, 4),
-        *({name: round(value, 3) for name, value in part.items()} for part in (sharpness, coverage, follow)),
-        verdict(psnr, sharpness, follow),
+        psnr=round(psnr(squared / clip.frame_count), 2),
+        layer_psnr={name: round(value, 2) for name, value in layer_psnr.items()},
+        ssim=round(similar / clip.frame_count, 4),
+        sharpness={name: round(value, 3) for name, value in sharpness.items()},
+        coverage={name: round(value, 3) for name, value in coverage.items()},
+        follow_px={name: round(value, 3) for name, value in follow.items()},
+        verdict=verdict(layer_psnr, sharpness, follow),
     )
-
-
-def luma(pictures: Tensor) -> Tensor:
-    """[n, 3, H, W] -> brightness [n, H, W]."""
-    return torch.einsum("nchw,c->nhw", pictures, LUMA)
-
-
-def ssim(first: Tensor, second: Tensor) -> Tensor:
-    """Mean structural similarity of grey pictures [n, H, W] in [0, 1] -> [n]."""
-
-    def blurred(pictures: Tensor) -> Tensor:
-        return torch.from_numpy(np.stack([cv2.GaussianBlur(p, (11, 11), 1.5) for p in pictures.numpy()]))
-
-    mean, other = blurred(first), blurred(second)
-    spread, other_spread = blurred(first * first) - mean**2, blurred(second * second) - other**2
-    together = blurred(first * second) - mean * other
-    above = (2 * mean * other + STABILISE[0]) * (2 * together + STABILISE[1])
-    below = (mean**2 + other**2 + STABILISE[0]) * (spread + other_spread + STABILISE[1])
-    return (above / below).mean((1, 2))
-
-
-def fine_detail(grey: Tensor) -> Tensor:
-    """Size of the Laplacian of [n, H, W]."""
-    kernel = torch.tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])[None, None]
-    return F.conv2d(F.pad(grey[:, None], (1, 1, 1, 1), mode="replicate"), kernel)[:, 0].abs()
 
 
 def follow_flow(clip: LayeredVideo, footage: Footage, name: LayerName) -> float:
@@ -108,8 +88,8 @@ def follow_flow(clip: LayeredVideo, footage: Footage, name: LayerName) -> float:
     scale = layer.warp.texels_per_pixel(layer.size)
     off = []
     for i in range(clip.frame_count - 1):
-        alpha = clip.alpha([i])[0, 0].cpu()
-        own = torch.from_numpy(footage.flow.forward_valid[i]) & ((alpha if name == "foreground" else 1 - alpha) > SOLID)
+        share = shares(clip.alpha([i])[0, 0].cpu())[name]
+        own = torch.from_numpy(footage.flow.forward_valid[i]) & (share > SOLID)
         if not own.any():
             continue
         shift = torch.from_numpy(footage.flow.forward[i]).float()
@@ -120,14 +100,17 @@ def follow_flow(clip: LayeredVideo, footage: Footage, name: LayerName) -> float:
     return torch.cat(off).median().item() if off else 0.0
 
 
-def verdict(psnr: float, sharpness: dict[str, float], follow_px: dict[str, float]) -> str:
-    """What the figures mean for an edit."""
-    if psnr >= 32:
-        words = "The layers are close to the clip; edits should look like part of it."
-    elif psnr >= 27:
-        words = "The layers are fair: broad edits will hold, fine detail of the clip is softened."
+def verdict(
+    layer_psnr: dict[LayerName, float], sharpness: dict[LayerName, float], follow_px: dict[LayerName, float]
+) -> str:
+    """What the figures mean for an edit, by the worse layer."""
+    worse = min(LAYER_NAMES, key=lambda name: layer_psnr[name])
+    if layer_psnr[worse] >= 32:
+        words = "Both layers are close to the clip; edits should look like part of it."
+    elif layer_psnr[worse] >= 26:
+        words = f"The {worse} is fair: broad edits will hold, fine detail of the clip is softened."
     else:
-        words = "The layers are poor: expect smears. A shorter part, or better masks, would help."
+        words = f"The {worse} is poor: expect smears. A shorter part, or better masks, would help."
     for name in LAYER_NAMES:
         if sharpness[name] < 0.6:
             words += f" The {name} is blurred."

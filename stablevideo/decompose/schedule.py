@@ -22,7 +22,8 @@ class Level:
     texels
         A frame pixel's side in texels of the atlas: above 1 the frames' different sampling adds detail.
     light_px
-        Pixels of the clip's own frame between two factors of light; 0 leaves the light as it is.
+        Pixels of the clip's own frame between two factors of light, of the foreground and the background; 0 leaves the
+        light as it is. What is finer than that is texture, and would come back as a ghost on an edit.
     follow
         How much the flow counts against what the pixels say.
     sharpen
@@ -34,23 +35,25 @@ class Level:
     strides: tuple[int, int]
     stiffness: float
     texels: float = 1.0
-    light_px: int = 0
+    light_px: tuple[int, int] = (0, 0)
     follow: float = 0.0
     sharpen: int = 0
 
 
 COARSE = (
     Level(0.25, 8, (16, 32), 0.02, follow=1.0),
-    Level(0.5, 4, (16, 32), 0.01, light_px=24, follow=0.3),
-    Level(0.5, 3, (8, 16), 0.01, light_px=24, follow=0.1),
+    Level(0.5, 4, (16, 32), 0.01, light_px=(24, 24), follow=0.3),
+    Level(0.5, 3, (8, 16), 0.01, light_px=(24, 24), follow=0.1),
 )
 
 
-def _full(turns: int, stride: int) -> Level:
-    return Level(1.0, turns, (stride, stride), 0.0005, texels=3, light_px=8, follow=0.05, sharpen=3)
+def _full(turns: int, stride: int, sharpen: int = 1) -> Level:
+    strides = (stride, stride)
+    return Level(1.0, turns, strides, 0.0005, texels=3, light_px=(24, 8), follow=0.05, sharpen=sharpen)
 
 
+# The maps need many turns and little of the atlases meanwhile; the atlases' fine detail comes at the end, at once.
 SCHEDULES: dict[str, tuple[Level, ...]] = {
-    "fine": (*COARSE, _full(3, 8), _full(8, 4)),
-    "quick": (*COARSE, _full(2, 8), _full(2, 4)),
+    "fine": (*COARSE, _full(2, 8), _full(9, 4), _full(1, 4, sharpen=14)),
+    "quick": (*COARSE, _full(2, 8), _full(2, 4), _full(1, 4, sharpen=10)),
 }

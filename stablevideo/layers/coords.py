@@ -43,10 +43,19 @@ def cubic_weights(positions: Tensor, count: int) -> Tensor:
     return weights
 
 
-def pixel_centres(first: int, last: int, count: int, source_count: int, device: torch.device | None = None) -> Tensor:
+def area_weights(count: int, source_count: int, device: torch.device | None = None) -> Tensor:
+    """Weights [count, source_count] by which each of `count` equal cells is the mean of the pixels it covers."""
+    bounds = torch.arange(count + 1, device=device, dtype=torch.float32) * (source_count / count)
+    pixel = torch.arange(source_count, device=device, dtype=torch.float32)
+    covered = torch.minimum(bounds[1:, None], pixel + 1) - torch.maximum(bounds[:-1, None], pixel)
+    return covered.clamp(min=0) * (count / source_count)
+
+
+def pixel_centres(first: int, last: int, count: float, source_count: int, device: torch.device | None = None) -> Tensor:
     """Where the centres of the pixels `first` to `last` (not included) lie, in pixels of the clip's own frame.
 
-    They are pixels of a frame resized from `source_count` to `count`; they may lie outside it.
+    They are pixels of a frame resized from `source_count` to `count`; they may lie outside it. A `count` that is no
+    whole number is of pixels of which the last is cut.
     """
     index = torch.arange(first, last, device=device, dtype=torch.float32)
     return (index + 0.5) * (source_count / count) - 0.5

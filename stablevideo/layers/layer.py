@@ -1,5 +1,6 @@
 """One layer of a clip: a still picture, and where each pixel of each frame lies on it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,6 +33,9 @@ class Layer:
     light
         [T, 3, rows, columns] factors on a coarse grid over each frame: shadows and exposure that the atlas does not
         hold. None where it is 1 everywhere.
+    footprint_texels
+        Along the side of a pixel of the clip's own frame, over which that pixel sees the mean of the atlas; 0 where
+        the atlas was made to be seen at points.
     """
 
     name: LayerName
@@ -39,6 +43,7 @@ class Layer:
     coverage: Tensor
     warp: LatticeWarp
     light: Tensor | None = None
+    footprint_texels: float = 0.0
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,9 +71,7 @@ class Layer:
 
     def light_at(self, frames: Sequence[int], size: tuple[int, int], region: Region | None = None) -> Tensor:
         """The light's factors at every pixel -> [n, 3, H, W]."""
-        factors = spread_light(self.light[list(frames)], size)
-        top, left, bottom, right = region or (0, 0, *size)
-        return factors[:, :, top:bottom, left:right]
+        return spread_light(self.light[list(frames)], size, region)
 
     def invert(self, vertices: Tensor, places: Tensor) -> tuple[tuple[slice, slice, slice], Tensor]:
         """Where the texels that a mesh covers lie on it.
@@ -101,18 +104,21 @@ class Layer:
         window = (slice(None), slice(top, bottom), slice(left, right))
         return window, fine.permute(0, 2, 3, 1)
 
-    def without_aliases(self, edit: Tensor, size: tuple[int, int]) -> Tensor:
-        """An edited atlas [3, Ha, Wa], averaged over a pixel's side of frames of `size` where it was edited.
+    def as_seen(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
+        """An atlas-shaped picture [C, Ha, Wa] as pixels of frames of `size` see it: its mean over a pixel's side.
 
-        The clip's own atlas fits the places where pixels look at it; an edge drawn on it does not, and would crawl.
+        An atlas made to be seen at points is seen so still; but an edge drawn on it lies anywhere and would crawl, so
+        there, too, edits are averaged.
         """
-        side = 2 * (round(self.texels_a_pixel(size)) // 2) + 1
-        if side == 1:
-            return edit
-        changed = ((edit - self.atlas).abs().amax(0, keepdim=True) > 0.5 / 255).float()
-        changed = F.max_pool2d(changed[None], side, 1, side // 2)[0]
-        mean = F.avg_pool2d(edit[None], side, 1, side // 2, count_include_pad=False)[0]
-        return torch.where(changed > 0, mean, edit)
+        if self.footprint_texels:
+            return pixel_mean(picture, self.footprint_texels * max(self.warp.size) / max(size))
+        if picture is self.atlas:
+            return picture
+        side = self.texels_a_pixel(size)
+        reach = int(side / 2 + 0.5)
+        changed = ((picture - self.atlas).abs().amax(0, keepdim=True) > 0.5 / 255).float()
+        changed = F.max_pool2d(changed[None], 2 * reach + 1, 1, reach)[0]
+        return torch.where(changed > 0, pixel_mean(picture, side), picture)
 
     def texels_a_pixel(self, size: tuple[int, int]) -> float:
         """How many texels of the atlas lie along a pixel's side of frames of `size`."""
@@ -127,10 +133,31 @@ class Layer:
         return F.interpolate(picture[None], reduced, mode="area")[0]
 
 
-def spread_light(light: Tensor, size: tuple[int, int]) -> Tensor:
-    """Factors [n, 3, rows, columns] on a coarse grid -> [n, 3, H, W] at every pixel."""
+def spread_light(light: Tensor, size: tuple[int, int], region: Region | None = None) -> Tensor:
+    """Factors [n, 3, rows, columns] on a coarse grid -> [n, 3, H, W] at every pixel, or at those of a region."""
+    top, left, bottom, right = region or (0, 0, *size)
     rows, columns = (
-        coords.cubic_weights(coords.pixel_centres(0, side, side, own, light.device), own)
-        for side, own in zip(size, light.shape[2:], strict=True)
+        coords.cubic_weights(coords.pixel_centres(first, last, side, own, light.device), own)
+        for first, last, side, own in zip((top, left), (bottom, right), size, light.shape[2:], strict=True)
     )
     return rows @ light @ columns.T
+
+
+def pixel_mean(picture: Tensor, side: float) -> Tensor:
+    """The mean of [C, H, W] over a square around each texel, `side` texels wide; the picture itself up to one.
+
+    Symmetric, so it is its own adjoint (but for the outermost texels, which are continued outwards).
+    """
+    reach = max(0, math.ceil((side - 1) / 2))
+    if reach == 0:
+        return picture
+    rim = (side - (2 * reach - 1)) / 2  # of the outermost texels, what lies in the square
+    for axis in (1, 2):
+        length = picture.shape[axis]
+        pad = (0, 0, reach, reach) if axis == 1 else (reach, reach, 0, 0)
+        padded = F.pad(picture[None], pad, mode="replicate")[0]
+        total = (padded.narrow(axis, 0, length) + padded.narrow(axis, 2 * reach, length)) * rim
+        for shift in range(1, 2 * reach):
+            total += padded.narrow(axis, shift, length)
+        picture = total / side
+    return picture

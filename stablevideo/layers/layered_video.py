@@ -13,7 +13,7 @@ from ..video.read import Video
 from . import coords
 from .coords import LayerName
 from .layer import Layer
-from .matte import Matte
+from .matte import Matte, shares
 from .warp import Region
 
 # Frames rendered at a time: enough to keep the cores busy, little enough to stay in their cache.
@@ -106,10 +106,11 @@ class LayeredVideo:
         pictures, originals = {}, {}
         for name, edit in edits.items():
             layer = self.layer(name)
-            picture = layer.atlas if edit is None else layer.without_aliases(self.check_atlas(name, edit), size)
+            picture = layer.as_seen(layer.atlas if edit is None else self.check_atlas(name, edit), size)
             pictures[name] = layer.at_pixel_scale(picture, size)
             if shading:
-                originals[name] = layer.at_pixel_scale(layer.atlas, self._light_size(size))
+                small = self._light_size(size)
+                originals[name] = layer.at_pixel_scale(layer.as_seen(layer.atlas, small), small)
         order = list(range(self.frame_count) if frames is None else frames)
         for start in range(0, len(order), RENDER_CHUNK):
             chunk = order[start : start + RENDER_CHUNK]
@@ -189,8 +190,8 @@ class LayeredVideo:
         limit = 1 - 1 / torch.tensor([size[1], size[0]], device=grid.device)
         covered = (grid.abs() <= limit).all(-1)
 
-        share = self.alpha([frame])[:, :, top:bottom, left:right]
-        share = resize(share if layer == "foreground" else 1 - share, picture.shape[1:])
+        share = shares(self.alpha([frame])[:, :, top:bottom, left:right])[layer]
+        share = resize(share, (picture.shape[1], picture.shape[2]))
         if target.light is not None and len(picture) == 3:
             light = target.light_at([frame], self.size, region)
             picture = picture.to(share) / resize(light, picture.shape[1:])[0]

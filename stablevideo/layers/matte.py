@@ -9,7 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .coords import LayerName
 from .warp import Region
+
+
+def shares(alpha: Tensor) -> dict[LayerName, Tensor]:
+    """How much of each pixel is whose, by layer, where alpha of it is the foreground's. The one place that says so."""
+    return {"foreground": alpha, "background": 1 - alpha}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..layers import coords
 from ..layers.coords import LAYER_NAMES, LayerName, Window
 from ..layers.fill import fill_missing
-from ..layers.matte import Matte
+from ..layers.matte import Matte, shares
 from ..layers.warp import LatticeWarp
 from ..progress import Progress, quiet, within
 from ..video.pictures import to_uint8
@@ -114,8 +114,7 @@ def _bake_layer(networks: NLANetworks, name: LayerName, matte: Matte, report: Pr
 
 def _share(matte: Matte, name: LayerName, frames: list[int]) -> Tensor:
     """How much of each pixel is the layer's -> [n, 1, H, W] in [0, 1]."""
-    alpha = matte.alpha(frames, matte.size)
-    return alpha if name == "foreground" else 1 - alpha
+    return shares(matte.alpha(frames, matte.size))[name]
 
 
 def _pixel_on_canvas(networks: NLANetworks, name: LayerName, matte: Matte, stride: int) -> float:

@@ -6,11 +6,10 @@ then the atlas network under the maps as the networks have them, at last all tog
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -21,6 +20,8 @@ from ..files import whole_folder
 from ..layers import coords
 from ..layers.coords import LAYER_NAMES, LayerName
 from ..layers.layered_video import LayeredVideo
+from ..layers.matte import shares
+from ..metrics import psnr
 from ..progress import Progress, quiet, within
 from ..video.pictures import to_uint8
 from .descent import BATCH, LossOf, Soap, descend
@@ -83,9 +84,9 @@ def export_nla(
             errors = pool.map(
                 lambda i: _error(render_networks(networks, i), targets.pictures[i]), range(clip.frame_count)
             )
-            networks_psnr = _psnr(errors)
+            networks_psnr = psnr(fmean(errors))
         own = (frame for chunk in clip.render() for frame in chunk)
-        lattice_psnr = _psnr(map(_error, own, targets.pictures))
+        lattice_psnr = psnr(fmean(map(_error, own, targets.pictures)))
     return ExportFacts(lattice_psnr, networks_psnr, time.monotonic() - began)
 
 
@@ -178,9 +179,9 @@ def _composed(
     inputs = [coords.canvas_to_network(canvas, name) for name, (_, canvas) in places.items()]
     with torch.autocast("cpu", torch.bfloat16, enabled=fast):
         value = networks.atlas(torch.cat(inputs))
-    shares = torch.cat([alpha[places["foreground"][0]], 1 - alpha[places["background"][0]]])
+    own = torch.cat([share[places[name][0]] for name, share in shares(alpha).items()])
     index = torch.cat([index for index, _ in places.values()])
-    colours = coords.network_to_colour(value.float()) * shares[:, None]
+    colours = coords.network_to_colour(value.float()) * own[:, None]
     return torch.zeros(len(alpha), 3).index_add(0, index, colours)
 
 
@@ -250,10 +251,4 @@ def render_networks(networks: NLANetworks, frame: int) -> Tensor:
 
 def _error(frame: Tensor, picture: Tensor) -> float:
     """The mean squared error of a frame [3, H, W] in [0, 1], as 8 bits, against a picture, uint8 [3, H, W]."""
-    return (to_uint8(frame.cpu()).float() - picture.float()).square().mean().item()
-
-
-def _psnr(errors: Iterable[float]) -> float:
-    """Peak signal to noise ratio in dB of frames of these mean squared errors."""
-    errors = list(errors)
-    return 10 * math.log10(255**2 / max(sum(errors) / len(errors), 1e-3))
+    return ((to_uint8(frame.cpu()).float() - picture.float()) / 255).square().mean().item()

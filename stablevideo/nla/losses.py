@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..layers import coords
 from ..layers.coords import LAYER_NAMES
+from ..layers.matte import shares
 from ..video.flow import ClipFlow
 from .files import NLATraining
 from .networks import NLANetworks
@@ -154,7 +155,7 @@ def _flow_terms(
             continue
         video = material.video(frame[trusted] + step, there[trusted])
         front, back, alpha = (part[trusted] for part in own)
-        for share, name, place in ((alpha, "foreground", front), (1 - alpha, "background", back)):
+        for (name, share), place in zip(shares(alpha).items(), (front, back), strict=True):
             moved = (networks.canvas_at(name, video) - place).norm(dim=1) / pixel
             flow = flow + (share[:, 0] * moved).mean() / 2
         alpha_flow = alpha_flow + (networks.alpha_at(video) - alpha[:, 0]).abs().mean() / 2

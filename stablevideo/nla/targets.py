@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..layers import coords
 from ..layers.coords import LAYER_NAMES, LayerName
 from ..layers.layered_video import LayeredVideo
+from ..layers.matte import shares
 from ..video.pictures import to_uint8
 
 FRAMES_AT_ONCE = 8
@@ -60,7 +61,7 @@ class Targets:
             matte = clip.alpha(chunk.tolist()).cpu()
             pictures.append(to_uint8(clip.source(chunk.tolist()).cpu()))
             alpha.append(to_uint8(matte)[:, 0])
-            for name, share in zip(LAYER_NAMES, (matte, 1 - matte), strict=True):
+            for name, share in shares(matte).items():
                 near[name].append(_widened(share > SEEN_SHARE, NEAR_PX)[:, 0])
             edge = _widened((matte > 0.01) & (matte < 0.99), 3)
             edges.append(edge.flatten().nonzero()[:, 0] + chunk[0] * matte[0].numel())
@@ -144,8 +145,8 @@ def _place(clip: LayeredVideo, name: LayerName) -> tuple[Tensor, float]:
     layer = clip.layer(name)
     low, high = [], []
     for frame in range(clip.frame_count):
-        alpha = clip.alpha([frame])[0, 0].cpu()
-        uv = layer.uv([frame], clip.size)[0].cpu()[(alpha if name == "foreground" else 1 - alpha) > SEEN_SHARE]
+        share = shares(clip.alpha([frame])[0, 0].cpu())[name]
+        uv = layer.uv([frame], clip.size)[0].cpu()[share > SEEN_SHARE]
         if len(uv):
             low.append(uv.amin(0))
             high.append(uv.amax(0))
