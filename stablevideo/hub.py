@@ -23,10 +23,9 @@ def is_whole(folder: Path, needed: tuple[str, ...]) -> bool:
     One that was downloaded here is whole where every file still has its size; one that was put there by hand, where
     every needed pattern finds a file.
     """
-    marker = folder / MARKER
-    sizes = json.loads(marker.read_text(encoding="utf-8") or "{}") if marker.is_file() else {}
+    sizes = _noted(folder)
     if sizes:
-        return all((folder / name).is_file() and (folder / name).stat().st_size == sizes[name] for name in sizes)
+        return not _changed(folder, sizes)
     return not (folder / CLIENT_FOLDER).exists() and _has(folder, needed)
 
 
@@ -56,9 +55,9 @@ def hub_folder(repository: str, ckpt: Path, patterns: tuple[str, ...], needed: t
         LOGGER.warning("%s is used as it is, since the Hub cannot be asked: %s", folder, reason)
     else:
         raise InputError(
-            f"the weights {repository} are not all in {folder} and could not be downloaded"
-            f" ({reason or 'files are missing'}); connect to the network and try again, which goes on from what is"
-            " there, put the files there, or choose the embedded model."
+            f"the weights {repository} are not all in {folder} and the Hub cannot be reached or lacks them"
+            f" ({reason or 'files are missing'}); connect to the network and try again, which fetches only what is"
+            " missing, put the files there, or choose the embedded model."
         )
     return folder
 
@@ -70,6 +69,9 @@ def _download(repository: str, folder: Path, patterns: tuple[str, ...]) -> str |
     try:
         # Asked first, since without a network the client takes any folder that is there for the whole.
         revision = HfApi().model_info(repository).sha
+        for path in _changed(folder, _noted(folder)):
+            # The client takes a file that was cut off a moment ago for the one it brought.
+            path.unlink(missing_ok=True)
         snapshot_download(repository, revision=revision, local_dir=folder, allow_patterns=list(patterns))
     except Exception as error:
         # The client raises its own errors, the system's, and those of whatever HTTP library it uses.
@@ -82,7 +84,23 @@ def _has(folder: Path, needed: tuple[str, ...]) -> bool:
     return all(any(folder.glob(pattern)) for pattern in needed)
 
 
+def _noted(folder: Path) -> dict[str, int]:
+    """The size of every file of a folder that was downloaded here; nothing for any other."""
+    try:
+        return json.loads((folder / MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _changed(folder: Path, sizes: dict[str, int]) -> list[Path]:
+    paths = {folder / name: size for name, size in sizes.items()}
+    return [path for path, size in paths.items() if not path.is_file() or path.stat().st_size != size]
+
+
 def _mark(folder: Path) -> None:
+    """Note what is there, and clear away what broken-off downloads left: the client begins such files anew."""
+    for leftover in folder.glob(f"{CLIENT_FOLDER}/**/*.incomplete"):
+        leftover.unlink()
     files = [path for path in folder.rglob("*") if path.is_file() and ".cache" not in path.relative_to(folder).parts]
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files if path.name != MARKER}
     (folder / MARKER).write_text(json.dumps(sizes, indent=1), encoding="utf-8")

@@ -8,8 +8,8 @@ import pytest
 import torch
 from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
 
-from stablevideo import InputError, load_editor
-from stablevideo.diffusion import checkpoint, depth, hints, spec
+from stablevideo import InputError, checkpoint, load_editor
+from stablevideo.diffusion import depth, hints, spec
 from stablevideo.edit.choice import keyframe_region
 from stablevideo.edit.painting import paint_size
 from stablevideo.options import DiffusionOptions
@@ -80,7 +80,7 @@ class TestHints:
         assert torch.equal(hint, make(smooth_picture((100, 164), 1), (50, 82)))
 
     def test_no_depth_model_and_no_network(self, tmp_path, offline):
-        with pytest.raises(InputError, match="Depth-Anything.*could not be downloaded"):
+        with pytest.raises(InputError, match="Depth-Anything.*cannot be reached"):
             depth.load_depth(tmp_path)
 
 
@@ -90,7 +90,7 @@ class TestModels:
             load_editor("x", ckpt)
 
     def test_hub_model_offline_says_what_to_do(self, tmp_path, offline):
-        with pytest.raises(InputError, match="could not be downloaded .*; connect to the network"):
+        with pytest.raises(InputError, match="cannot be reached .*; connect to the network"):
             load_editor("sd15", tmp_path)
         assert not list(tmp_path.glob("*/.complete"))
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from stablevideo import ForegroundOptions, InputError, edit_foreground, load_editor
-from stablevideo.diffusion import checkpoint, spec, weights
+from stablevideo import ForegroundOptions, InputError, checkpoint, edit_foreground, load_editor
+from stablevideo.diffusion import spec, weights
 
 pytestmark = pytest.mark.slow
 

@@ -7,10 +7,10 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from ..checkpoint import AGAIN, damaged_file
 from ..errors import InputError
 from ..hub import hub_folder
 from ..video.pictures import resample
-from .checkpoint import AGAIN, damaged_file
 from .midas import load_midas
 
 MIDAS_FILE = "dpt_hybrid-midas-501f0c75.pt"

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor
 from transformers import DPTConfig, DPTForDepthEstimation
 
-from .checkpoint import load_strictly, read_checkpoint
+from ..checkpoint import load_strictly, read_checkpoint
 
 # What the original calls a part, and what transformers calls it; tried in this order, at the name's beginning.
 NAMES = (

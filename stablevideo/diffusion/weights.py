@@ -26,9 +26,9 @@ from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionS
 from safetensors import SafetensorError
 from transformers import CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from ..checkpoint import AGAIN, damaged_file, load_strictly, read_checkpoint
 from ..errors import InputError
 from ..hub import hub_folder
-from .checkpoint import AGAIN, damaged_file, load_strictly, read_checkpoint
 from .schedule import EvenDDIM, sd15_scheduler
 from .spec import (
     CONTROLNET_NEEDED,
@@ -107,7 +107,11 @@ def build_pipeline(
     )
     if spec.fast:
         lora = hub_folder(LCM_LORA, ckpt, (LCM_FILE,))
-        pipeline.load_lora_weights(str(lora), weight_name=LCM_FILE)
+        try:
+            pipeline.load_lora_weights(str(lora), weight_name=LCM_FILE)
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            reason = " ".join(str(error).split())[:400]
+            raise InputError(f"{lora / LCM_FILE} is no usable LoRA ({reason}); {AGAIN}.") from None
         pipeline.fuse_lora()
         pipeline.scheduler = LCMScheduler.from_config(pipeline.scheduler.config)
     return pipeline

@@ -7,7 +7,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ..errors import InputError
+from .errors import InputError
 
 AGAIN = "remove it and download it again, or put a sound copy there"
 
