@@ -1,6 +1,9 @@
 """Hints, and the loading of real formats: folders and original single files, with random weights."""
 
+import copy
 import os
+import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -8,8 +11,9 @@ import pytest
 import torch
 from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
 
-from stablevideo import InputError, checkpoint, load_editor
+from stablevideo import Cancelled, InputError, checkpoint, load_editor
 from stablevideo.diffusion import depth, hints, spec
+from stablevideo.diffusion.editor import offload_modules
 from stablevideo.edit.choice import keyframe_region
 from stablevideo.edit.painting import paint_size
 from stablevideo.options import DiffusionOptions
@@ -117,8 +121,6 @@ class TestModels:
             checkpoint.read_checkpoint(path)
 
     def test_folder_model_with_a_missing_weight_is_refused(self, ckpt, tmp_path):
-        import shutil
-
         from safetensors.torch import load_file, save_file
 
         shutil.copytree(ckpt / "embedded", tmp_path / "embedded")
@@ -128,6 +130,42 @@ class TestModels:
         save_file(tensors, file)
         with pytest.raises(InputError, match="conv_in.weight"):
             load_editor("embedded", tmp_path, "cpu")
+
+    @pytest.mark.parametrize("part", ["unet", "vae", "text_encoder", "tokenizer", "scheduler"])
+    def test_folder_model_without_a_part_is_refused(self, ckpt, tmp_path, part):
+        shutil.copytree(ckpt / "embedded", tmp_path / "mine", ignore=shutil.ignore_patterns(part))
+        with pytest.raises(InputError, match=f"mine lacks {part}; a diffusers folder holds unet, vae"):
+            load_editor("mine", tmp_path, "cpu")
+
+    @pytest.mark.parametrize(
+        "file",
+        ["unet/*.safetensors", "text_encoder/*.safetensors", "vae/config.json", "tokenizer/tokenizer.json",
+         "scheduler/scheduler_config.json"],
+    )  # fmt: skip
+    def test_a_damaged_file_is_named_with_what_to_do(self, ckpt, tmp_path, file):
+        shutil.copytree(ckpt / "embedded", tmp_path / "mine")
+        path = next((tmp_path / "mine").glob(file))
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        named = path.name if path.suffix == ".safetensors" else path.parent.name
+        with pytest.raises(InputError, match=f"{named}.*; remove it and download it again"):
+            load_editor("mine", tmp_path, "cpu")
+
+    def test_more_steps_than_the_fast_model_has_is_a_sentence(self, editor, ckpt):
+        fast = replace(editor, spec=spec.find_models(ckpt)["sd15-fast"])
+        with pytest.raises(InputError, match="sd15-fast takes at most 50 steps, got 60"):
+            fast.check("x", DiffusionOptions(steps=60))
+        fast.check("x", DiffusionOptions(steps=50))
+
+    def test_weights_are_looked_for_at_home_and_not_where_one_works(self, ckpt, tmp_path, monkeypatch):
+        shutil.copytree(ckpt / "embedded", tmp_path / "home" / "ckpt" / "mine")
+        monkeypatch.setenv("STABLEVIDEO_HOME", str(tmp_path / "home"))
+        monkeypatch.chdir(tmp_path)
+        assert load_editor("mine", device="cpu").name == "mine"
+        assert not (tmp_path / "ckpt").exists()
+
+    def test_a_device_that_is_not_there(self, ckpt):
+        with pytest.raises(InputError, match="there is no device 'tpu'"):
+            load_editor("embedded", ckpt, "tpu")
 
     def test_seen_parts_are_kept_and_the_rest_is_painted(self, editor):
         """Strength 0 gives what is seen back; the unseen half is painted, not left black."""
@@ -143,6 +181,80 @@ class TestModels:
         assert kept[2].mean() > 0.6
         assert kept[:2].mean() < 0.35
         assert result[:, :, 72:].std() > 0.01
+
+
+class TestOffload:
+    """On the CPU both places are the same memory; which module was sent where is told by the index in `cpu:0`."""
+
+    @pytest.fixture
+    def places(self, ckpt, monkeypatch):
+        editor = load_editor("embedded", ckpt, "cpu")
+        editor.controlnets["depth"] = copy.deepcopy(editor.controlnets["canny"])
+        modules = {
+            "text_encoder": editor.pipeline.text_encoder,
+            "unet": editor.pipeline.unet,
+            "vae": editor.pipeline.vae,
+            **editor.controlnets,
+        }
+        places = dict.fromkeys(modules, "cpu")
+        move = torch.nn.Module.to
+
+        def to(module, *arguments, **others):
+            for name, known in modules.items():
+                if module is known and arguments and isinstance(arguments[0], str | torch.device):
+                    places[name] = str(arguments[0])
+            return move(module, *arguments, **others)
+
+        monkeypatch.setattr(torch.nn.Module, "to", to)
+        offload_modules(editor.pipeline, torch.device("cpu"))
+        return editor, places
+
+    @pytest.mark.parametrize("kind", ["canny", "depth"])
+    def test_only_what_paints_is_on_the_device_and_nothing_stays_there(self, places, kind):
+        editor, where = places
+        seen = []
+
+        def report(fraction, text):
+            seen.append({name for name, place in where.items() if place == "cpu:0"})
+
+        hint, half = torch.zeros(3, 64, 64), torch.ones(1, 64, 64)
+        half[:, :32] = 0
+        options = DiffusionOptions(steps=2)
+        for _ in range(2):
+            generator = torch.Generator().manual_seed(0)
+            editor.paint("a red wall", hint, kind, options, generator, hint, half, 0.5, progress=report)
+        # The text encoder is sent back where its weights are elsewhere, which on the CPU they never are.
+        assert [names - {"text_encoder"} for names in seen] == [{"unet", kind}] * 4
+        assert set(where.values()) == {"cpu"}
+
+    def test_nothing_stays_on_the_device_when_painting_is_stopped(self, places):
+        editor, where = places
+
+        def stop(fraction, text):
+            raise Cancelled
+
+        generator = torch.Generator().manual_seed(0)
+        with pytest.raises(Cancelled):
+            editor.paint("x", torch.zeros(3, 64, 64), "depth", DiffusionOptions(), generator, progress=stop)
+        assert set(where.values()) == {"cpu"}
+
+    def test_the_picture_is_the_same(self, places, editor):
+        hint = smooth_picture((64, 64), 2)
+        paint = lambda e: e.paint("a red wall", hint, "canny", DiffusionOptions(steps=2), torch.Generator())  # noqa: E731
+        assert torch.equal(paint(places[0]), paint(editor))
+
+    def test_the_depth_model_is_loaded_once_and_waits_on_the_cpu(self, ckpt, monkeypatch):
+        editor = load_editor("embedded", ckpt, "cpu")
+        network = Recorder()
+        loads, moves = [], []
+        monkeypatch.setattr(network, "to", lambda place: moves.append(str(place)) or network)
+        monkeypatch.setattr(
+            "stablevideo.diffusion.editor.load_depth", lambda _: loads.append(1) or depth.DepthModel(network, 2)
+        )
+        for _ in range(2):
+            editor.hint_maker("depth", DiffusionOptions())(smooth_picture((64, 48), 1), (64, 48))
+        assert len(loads) == 1
+        assert moves == ["cpu", "cpu"] * 2  # to where the editor paints, and back
 
 
 class Recorder(torch.nn.Module):

@@ -8,7 +8,7 @@ import torch
 from stablevideo import BackgroundOptions, Cancelled, ForegroundOptions, InputError, edit_background, edit_foreground
 from stablevideo.edit.choice import choose_keyframes, keyframe_region, parse_keyframes
 from stablevideo.edit.keyframes import lift_keyframe, propagate
-from stablevideo.edit.painting import paint_size
+from stablevideo.edit.painting import paint_size, with_seed
 from stablevideo.options import RenderOptions
 from tests.clips import hue_degrees, hue_distance, make_clip
 
@@ -109,6 +109,21 @@ def test_settings_are_enough_to_run_it_again(sample, editor):
     assert torch.equal(edit_foreground(sample, settings["prompt"], editor, again).atlas, edit.atlas)
 
 
+def test_an_open_seed_leaves_the_callers_randomness_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    seeds = {with_seed(ForegroundOptions()).seed for _ in range(3)}
+    assert torch.equal(torch.rand(3), expected)
+    assert len(seeds) == 3
+    assert min(seeds) >= 0
+
+
+def test_settings_say_what_the_edit_ran_on(edits):
+    settings = edits["red"].settings
+    assert (settings["device"], settings["dtype"]) == ("cpu", "float32")
+
+
 def test_background_edit_stays_in_the_background(sample, editor):
     edit = edit_background(sample, "winter scene", editor, BackgroundOptions(**QUICK))
     assert edit.atlas.shape == sample.background.atlas.shape
@@ -193,6 +208,9 @@ def test_paint_sizes_suit_the_network():
         {"aggregation": "sum"},
         {"resolution": "big"},
         {"steps": 2.5},
+        {"steps": float("inf")},
+        {"steps": float("nan")},
+        {"guidance": float("nan")},
     ],
 )
 def test_options_out_of_range_are_named(wrong):
