@@ -220,9 +220,9 @@ class TestOffload:
         hint, half = torch.zeros(3, 64, 64), torch.ones(1, 64, 64)
         half[:, :32] = 0
         options = DiffusionOptions(steps=2)
-        for _ in range(2):
+        for known in ((), (hint, half, 0.5)):
             generator = torch.Generator().manual_seed(0)
-            editor.paint("a red wall", hint, kind, options, generator, hint, half, 0.5, progress=report)
+            editor.paint("a red wall", hint, kind, options, generator, *known, progress=report)
         # The text encoder is sent back where its weights are elsewhere, which on the CPU they never are.
         assert [names - {"text_encoder"} for names in seen] == [{"unet", kind}] * 4
         assert set(where.values()) == {"cpu"}
