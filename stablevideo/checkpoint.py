@@ -28,6 +28,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError:
+        if not _begins_like_one(path):
+            raise InputError(f"{path} is no checkpoint; {AGAIN}.") from None
         raise InputError(f"{path} holds more than tensors, so loading it could run code: refused.") from None
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -36,6 +38,12 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
         raise InputError(f"{path} is no checkpoint of named weights; {AGAIN}.")
     return weights
+
+
+def _begins_like_one(path: Path) -> bool:
+    """Whether a file begins as a zip or a pickle does, and not as a page that says it was not found."""
+    with path.open("rb") as file:
+        return file.read(1) in (b"P", b"\x80")
 
 
 def load_strictly(network: torch.nn.Module, state: dict[str, Tensor], path: Path, what: str) -> None:

@@ -54,7 +54,9 @@ class ForegroundOptions(DiffusionOptions):
         0.8, "how much of the appearance from earlier keyframes is painted anew: 1 is all", 0.0, 1.0, 0.05
     )
     aggregation: Literal["merge", "network"] = option(
-        "merge", "how keyframes become one atlas: a robust mean, or a network trained on top of it"
+        "merge",
+        "how keyframes become one atlas: a robust mean, or the original's network trained on top: about 1 % closer to "
+        "the keyframes, no closer between them, far slower",
     )
 
 
