@@ -134,7 +134,6 @@ def build_edit_tab(workshop: Workshop, session: gr.State) -> EditTab:
         loaded = _loaded(workshop, session)
         report(0, "loading the model")
         edit = edit_foreground(loaded, prompt, workshop.editor(model), options, report)
-        edit = edit.without_lifts()
         return _with(session, foreground=edit), _canvas(edit.atlas), _keyframe_pictures(edit)
 
     @with_messages
@@ -165,7 +164,7 @@ def build_edit_tab(workshop: Workshop, session: gr.State) -> EditTab:
         report = workshop.reporter(request, progress)
         loaded = _loaded(workshop, session)
         edits = {"foreground": session.foreground, "background": session.background}
-        atlases = {name: edit.atlas for name, edit in edits.items() if edit is not None}
+        atlases = {name: edit.atlas.to(loaded.device) for name, edit in edits.items() if edit is not None}
         if "foreground" in atlases:
             mask = brush_mask(painted, loaded.foreground.size).to(loaded.device)
             atlases["foreground"] = torch.lerp(atlases["foreground"], loaded.foreground.atlas, mask)
