@@ -37,6 +37,7 @@ def save_layers(clip: LayeredVideo, folder: Path, facts: dict | None = None) -> 
             "version": VERSION,
             "size": list(clip.size),
             "strides": {name: clip.layer(name).warp.stride for name in LAYER_NAMES},
+            "footprints": {name: clip.layer(name).footprint_texels for name in LAYER_NAMES},
             **(facts or {}),
         }
         (partial / "layers.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
@@ -73,7 +74,9 @@ def load_layers(folder: Path, device: torch.device | str | None = None) -> Layer
             atlas, coverage = (tensors[f"{name}.{part}"].to(device).float() / 255 for part in ("atlas", "coverage"))
             warp = LatticeWarp(tensors[f"{name}.nodes"].to(device), record["strides"][name], size)
             light = tensors.get(f"{name}.light")
-            layers[name] = Layer(name, atlas, coverage, warp, None if light is None else light.to(device).float())
+            footprint = record.get("footprints", {}).get(name, 0.0)  # older clips were fitted at points
+            light = None if light is None else light.to(device).float()
+            layers[name] = Layer(name, atlas, coverage, warp, light, footprint)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         if isinstance(error, InputError):
             raise
