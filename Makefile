@@ -1,5 +1,5 @@
 # make run: set up, then serve the page.   make test: set up, then lint and test.
-# Needs Python 3.10 to 3.13 and the network, once; uv is used where it is installed.
+# Needs Python 3.11 to 3.13 and the network, once; uv is used where it is installed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
