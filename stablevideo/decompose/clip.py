@@ -179,8 +179,8 @@ def find_masks(footage: Footage, marks: Marks, progress: Progress = quiet, sam: 
     if marks is None:
         return masks_from_motion(frames, flow, progress)
     if isinstance(marks, Mapping):
-        fitted = {i: check_mask(mask, frames[0], i) for i, mask in marks.items()}
-        return masks_from_sam(frames, fitted, sam, progress) if sam else carry(frames, flow, fitted, progress)
+        shown = {i: check_mask(mask, frames[0], i) for i, mask in marks.items()}
+        return masks_from_sam(frames, shown, sam, progress) if sam else carry(frames, flow, shown, progress)
     if len(marks) != len(frames):
         raise InputError(f"there are {len(marks)} masks for {len(frames)} frames; give one for each.")
     fitted = np.stack([check_mask(mask, frames[0], i, may_be_empty=True) for i, mask in enumerate(marks)])
@@ -204,10 +204,12 @@ def box_masks(video: Video, text: str, frame: int, options: DecomposeOptions) ->
         raise InputError(f"the box's frame {frame} is not in the clip; it has {video.frame_count} frames.")
     height, width = options.size(video.size)
     picture = video.frames([number])[0].permute(1, 2, 0).numpy()
-    scale = (width / video.width, height / video.height) * 2
-    box = tuple(round(int(side) * factor) for side, factor in zip(sides, scale, strict=True))
+    across, down = width / video.width, height / video.height
+    left, top, right, bottom = (
+        round(int(side) * factor) for side, factor in zip(sides, (across, down) * 2, strict=True)
+    )
     small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    return {frame: mask_from_box(small, box)}
+    return {frame: mask_from_box(small, (left, top, right, bottom))}
 
 
 def check_mask(mask: np.ndarray, frame: np.ndarray, number: int, may_be_empty: bool = False) -> np.ndarray:

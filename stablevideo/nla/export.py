@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..device import one_thread_a_core
 from ..errors import InputError
@@ -103,7 +103,7 @@ def fit(targets: Targets, minutes: float, progress: Progress) -> tuple[NLANetwor
         loss_of, optimizer = _stage(name, networks, targets, fast)
         steps += descend(loss_of, optimizer, share * seconds, report, name)
         if name in LAYER_NAMES:
-            _solve_last(networks.get_submodule(f"{name}_mapping"), targets, name)
+            _solve_last(networks.mapping(name), targets, name)
         begin += share
     return networks.requires_grad_(False).eval(), steps
 
@@ -111,7 +111,7 @@ def fit(targets: Targets, minutes: float, progress: Progress) -> tuple[NLANetwor
 def _stage(name: str, networks: NLANetworks, targets: Targets, fast: bool) -> tuple[LossOf, Soap]:
     """The loss of a stage and its optimiser."""
     if name in LAYER_NAMES:
-        mapping = networks.get_submodule(f"{name}_mapping")
+        mapping = networks.mapping(name)
         _start_straight(mapping)
         _solve_last(mapping, targets, name)
 
@@ -128,7 +128,7 @@ def _stage(name: str, networks: NLANetworks, targets: Targets, fast: bool) -> tu
     return lambda done, count: _joint_loss(networks, targets, count, fast), _soap(*parts)
 
 
-def _soap(*parts: tuple[MLP, float]) -> Soap:
+def _soap(*parts: tuple[nn.Module, float]) -> Soap:
     return Soap([(list(network.parameters()), rate) for network, rate in parts])
 
 
@@ -191,7 +191,7 @@ def _start_straight(mapping: MLP) -> None:
 
     The others start bent three times as much as usual, else all of them are alike over so small a domain.
     """
-    for i, layer in enumerate(mapping.hidden[:-1]):
+    for i, layer in enumerate(mapping.linears[:-1]):
         if i == 0:
             layer.weight *= 3
         layer.weight[:6], layer.bias[:6] = 0, 0
@@ -204,7 +204,7 @@ def _solve_last(mapping: MLP, targets: Targets, name: LayerName) -> None:
     """Set the last layer to the least-squares best."""
     video, canvas, weights = targets.map_batch(name, 4 * BATCH)
     features = video
-    for i, layer in enumerate(mapping.hidden[:-1]):
+    for i, layer in enumerate(mapping.linears[:-1]):
         features = layer(features.relu() if i else features)
     features = torch.cat([features.relu(), torch.ones(len(video), 1)], 1).double()
     for axis, wanted in enumerate(canvas.double().unbind(1)):
@@ -213,7 +213,7 @@ def _solve_last(mapping: MLP, targets: Targets, name: LayerName) -> None:
         gram = weighted.T @ weighted
         gram += 1e-9 * gram.diagonal().mean() * torch.eye(len(gram))
         solution = torch.linalg.solve(gram, weighted.T @ target)[:, 0].float()
-        mapping.hidden[-1].weight[axis], mapping.hidden[-1].bias[axis] = solution[:-1], solution[-1]
+        mapping.linears[-1].weight[axis], mapping.linears[-1].bias[axis] = solution[:-1], solution[-1]
 
 
 def _half_is_faster() -> bool:

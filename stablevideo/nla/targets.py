@@ -81,7 +81,7 @@ class Targets:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of a frame in pixels."""
-        return tuple(self.alpha.shape[1:])
+        return self.alpha.shape[1], self.alpha.shape[2]
 
     def video(self, frame: Tensor, xy: Tensor) -> Tensor:
         """Frames [n] and pixels [n, 2] -> the networks' input [n, 3]."""
@@ -143,16 +143,16 @@ def _widened(mask: Tensor, reach_px: int) -> Tensor:
 def _place(clip: LayeredVideo, name: LayerName) -> tuple[Tensor, float]:
     """A layer's nodes on the canvas, [T, rows, columns, 2], and how far a pixel moves there."""
     layer = clip.layer(name)
-    low, high = [], []
+    lows, highs = [], []
     for frame in range(clip.frame_count):
         share = shares(clip.alpha([frame])[0, 0].cpu())[name]
         uv = layer.uv([frame], clip.size)[0].cpu()[share > SEEN_SHARE]
         if len(uv):
-            low.append(uv.amin(0))
-            high.append(uv.amax(0))
-    if not low:
+            lows.append(uv.amin(0))
+            highs.append(uv.amax(0))
+    if not lows:
         raise InputError(f"the {name} covers no pixel of {clip.name}; there is nothing to fit a network to.")
-    low, high = torch.stack(low).amin(0), torch.stack(high).amax(0)
+    low, high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
     half = torch.tensor(layer.size[::-1]) / 2  # texels: the same scale both ways keeps pixels square
     step = layer.warp.texels_per_pixel(layer.size)
     scale = min(CANVAS_SHARE / ((high - low) / 2 * half).max().item(), LARGEST_PIXEL / step)
