@@ -51,7 +51,7 @@ class ForegroundOptions(DiffusionOptions):
     )
     keyframes: str = option("auto", "frame numbers such as '0, 20, 40', or auto")
     strength: float = option(
-        0.8, "how much of the appearance from earlier keyframes is painted anew: 1 is all", 0.0, 1.0, 0.05
+        0.8, "how much of the appearance from earlier keyframes is painted anew: 1 is all", 0.0, 1.0, 0.01
     )
     canny_low: int = option(100, "an edge weaker than this is dropped", 1, 255)
     canny_high: int = option(200, "an edge stronger than this starts a line", 1, 255)
