@@ -15,7 +15,13 @@ from .widgets import Widget, option_widgets, options_panel
 
 PROMPTS: dict[LayerName, str] = {"foreground": "a picture of an orange suv", "background": "winter scene"}
 OPTIONS: dict[LayerName, type[DiffusionOptions]] = {"foreground": ForegroundOptions, "background": BackgroundOptions}
+HOW: dict[LayerName, str] = {
+    "foreground": "Paint on it to bring the original back.",
+    "background": "Download an atlas, change it in any program, and lay it back as a picture of your own.",
+}
 IN_SIGHT: dict[LayerName, tuple[str, ...]] = {"foreground": ("keyframes", "seed"), "background": ("seed",)}
+ATLAS_PX = 240  # as high as the page shows the source and its atlases
+KEYFRAMES_PX = 260
 LEAST_ATLAS, MOST_ATLAS, ATLAS_STEP = 500, 4000, 100
 
 
@@ -87,8 +93,11 @@ def lay_out_edit_tab(settings: Settings) -> EditLayout:
     models = find_models(settings.ckpt)
     name = settings.model or default_model(settings.ckpt)
     choices = [(spec.title, known) for known, spec in models.items()]
-    model = gr.Dropdown(choices, value=name, label="model", elem_id="model")
-    words = gr.Markdown(about(settings.ckpt, name))
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=360):
+            model = gr.Dropdown(choices, value=name, label="model", elem_id="model")
+        with gr.Column(scale=5):
+            words = gr.Markdown(about(settings.ckpt, name))
     defaults = models[name].defaults if name in models else {}
     with gr.Row(equal_height=False):
         with gr.Column():
@@ -111,7 +120,13 @@ def _lay_out_clip(settings: Settings) -> ClipPart:
             gr.Markdown(settings.rule, elem_id="rule")
         with gr.Column(scale=5), gr.Row(equal_height=True):
             source = gr.Video(
-                label="source", interactive=False, autoplay=True, loop=True, height=300, buttons=[], elem_id="source"
+                label="source",
+                interactive=False,
+                autoplay=True,
+                loop=True,
+                height=ATLAS_PX,
+                buttons=[],
+                elem_id="source",
             )
             atlases = {layer: _atlas(layer) for layer in PROMPTS}
     return ClipPart(clip, atlas_resolution, load, delete, sure, really_delete, keep, source, atlases)
@@ -140,7 +155,7 @@ def _clip_choice(settings: Settings) -> tuple[gr.Dropdown, gr.Slider]:
 
 
 def _atlas(layer: LayerName) -> gr.Image:
-    return gr.Image(label=f"{layer} atlas", interactive=False, format="png", height=300, elem_id=f"{layer}-atlas")
+    return gr.Image(label=f"{layer} atlas", interactive=False, format="png", height=ATLAS_PX, elem_id=f"{layer}-atlas")
 
 
 def _lay_out_layer(layer: LayerName, number: int, defaults: dict) -> LayerPart:
@@ -159,6 +174,7 @@ def _lay_out_layer(layer: LayerName, number: int, defaults: dict) -> LayerPart:
         )
         lay = gr.Button(f"Lay it over the {layer}", elem_id=f"lay-{layer}")
     edited = _paintable() if layer == "foreground" else _edited(layer)
+    gr.Markdown(HOW[layer])
     return LayerPart(prompt, options, run, picture, lay, edited)
 
 
@@ -168,33 +184,36 @@ def _edited(layer: LayerName) -> gr.Image:
 
 def _paintable() -> gr.ImageEditor:
     return gr.ImageEditor(
-        label="edited foreground atlas: paint to bring the original back",
+        label="edited foreground atlas",
         type="numpy",
         format="png",
         layers=False,
         sources=(),
         transforms=(),
         brush=gr.Brush(colors=["#ff00ff"], color_mode="fixed", default_size=24),
-        fixed_canvas=True,
+        fixed_canvas=False,
         elem_id="paint",
     )
 
 
 def _lay_out_result() -> ResultPart:
-    keyframes = gr.Gallery(
-        label="keyframes: before, hint, after",
-        columns=6,
-        height=300,
-        object_fit="contain",
-        format="png",
-        elem_id="keyframes",
-    )
     with gr.Row(equal_height=False):
-        with gr.Column(scale=1):
-            options = option_widgets(RenderOptions)
-            run = gr.Button("4 · Render", variant="primary", elem_id="render")
-            cancel = gr.Button("Cancel", variant="stop", elem_id="cancel")
-        with gr.Column(scale=2):
+        with gr.Column():
+            keyframes = gr.Gallery(
+                label="keyframes: before, hint, after",
+                columns=3,
+                height=KEYFRAMES_PX,
+                object_fit="contain",
+                format="png",
+                elem_id="keyframes",
+            )
+            with gr.Row():
+                options = option_widgets(RenderOptions, only=("width", "height"))
+            options |= option_widgets(RenderOptions, without=("width", "height"))
+            with gr.Row():
+                run = gr.Button("4 · Render", variant="primary", scale=3, elem_id="render")
+                cancel = gr.Button("Cancel", variant="stop", scale=1, min_width=80, elem_id="cancel")
+        with gr.Column():
             video = gr.Video(label="result", interactive=False, autoplay=True, loop=True, elem_id="result")
-            files = gr.Files(label="video and settings.json", interactive=False, elem_id="files")
+            files = gr.Files(label="video and settings.json", interactive=False, height=130, elem_id="files")
     return ResultPart(keyframes, options, run, cancel, video, files)

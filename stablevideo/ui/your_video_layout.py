@@ -122,7 +122,7 @@ def lay_out_marking() -> MarkStep:
                     sources=(),
                     transforms=(),
                     brush=gr.Brush(colors=[ON, BESIDE], default_color=ON, color_mode="fixed", default_size=14),
-                    fixed_canvas=True,
+                    fixed_canvas=False,
                     visible=False,
                     elem_id="strokes",
                 )
