@@ -18,6 +18,7 @@ from .clips import list_clips, load_clip
 from .decompose import decompose
 from .edit.background import edit_background
 from .edit.keyframes import edit_foreground
+from .edit.own_picture import lay_picture
 from .edit.painting import Edit
 from .errors import InputError
 from .layers.layer import Layer
@@ -46,6 +47,7 @@ __all__ = [
     "decompose",
     "edit_background",
     "edit_foreground",
+    "lay_picture",
     "list_clips",
     "load_clip",
     "load_editor",

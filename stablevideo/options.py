@@ -1,5 +1,6 @@
 """Options are frozen dataclasses: widgets, flags and JSON all come from their fields."""
 
+import math
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Literal, get_args
 
@@ -7,6 +8,9 @@ from .errors import InputError
 
 LONGEST_PX = 768  # of a clip that is decomposed, unless a size is given
 MESH_PX = 32  # a clip is worked on at no less than this
+UNWANTED = (
+    "lowres, bad anatomy, bad hands, missing fingers, extra digit, fewer digits, cropped, worst quality, low quality"
+)
 
 
 def option(default: Any, help: str, low: float | None = None, high: float | None = None, step: float = 1) -> Any:
@@ -16,7 +20,7 @@ def option(default: Any, help: str, low: float | None = None, high: float | None
 
 @dataclass(frozen=True)
 class DiffusionOptions:
-    """What both edits share; the defaults are the original's."""
+    """What both edits share; the defaults are the original's. Which hint options bear depends on the model's hint."""
 
     resolution: int = option(512, "short side of what the model paints, in pixels", 256, 768, 64)
     steps: int = option(20, "denoising steps", 1, 100)
@@ -25,11 +29,10 @@ class DiffusionOptions:
     hint_scale: float = option(1.0, "how strictly the picture follows the hint", 0.0, 2.0, 0.05)
     seed: int = option(-1, "the same seed gives the same result; -1 draws one", -1, 2147483647)
     added_prompt: str = option("best quality, extremely detailed", "words put behind the prompt")
-    negative_prompt: str = option(
-        "longbody, lowres, bad anatomy, bad hands, missing fingers, extra digit, fewer digits, cropped, "
-        "worst quality, low quality",
-        "what the picture should not show",
-    )
+    negative_prompt: str = option(f"longbody, {UNWANTED}", "what the picture should not show")
+    canny_low: int = option(100, "an edge weaker than this is dropped", 1, 255)
+    canny_high: int = option(200, "an edge stronger than this starts a line", 1, 255)
+    depth_resolution: int = option(512, "short side at which depth is estimated, in pixels", 128, 1024, 64)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -39,22 +42,17 @@ class DiffusionOptions:
 class BackgroundOptions(DiffusionOptions):
     """Editing the background atlas as one picture, under its depth."""
 
-    depth_resolution: int = option(512, "short side at which depth is estimated, in pixels", 128, 1024, 64)
-
 
 @dataclass(frozen=True)
 class ForegroundOptions(DiffusionOptions):
     """Editing keyframes of the foreground under their canny edges, and merging them into one atlas."""
 
-    negative_prompt: str = option(
-        DiffusionOptions.negative_prompt + ", no background", "what the picture should not show"
-    )
+    added_prompt: str = option(DiffusionOptions.added_prompt + ", no background", "words put behind the prompt")
+    negative_prompt: str = option(UNWANTED, "what the picture should not show")
     keyframes: str = option("auto", "frame numbers such as '0, 20, 40', or auto")
     strength: float = option(
         0.8, "how much of the appearance from earlier keyframes is painted anew: 1 is all", 0.0, 1.0, 0.01
     )
-    canny_low: int = option(100, "an edge weaker than this is dropped", 1, 255)
-    canny_high: int = option(200, "an edge stronger than this starts a line", 1, 255)
     aggregation: Literal["merge", "network"] = option(
         "merge", "how keyframes become one atlas: a robust mean, or a network trained on top of it"
     )
@@ -119,7 +117,9 @@ def check_options(options: Any) -> None:
             raise InputError(f"{item.name} must be one of {', '.join(choices(item))}; got {value!r}.")
         if meta["low"] is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or (item.type is int and value != int(value)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise InputError(f"{item.name} must be a number, got {value!r}.")
+        if item.type is int and value != int(value):
+            raise InputError(f"{item.name} must be a whole number, got {value!r}.")
         if not meta["low"] <= value <= meta["high"]:
             raise InputError(f"{item.name} must lie between {meta['low']} and {meta['high']}, got {value}.")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from .edit.merge import Keyframe
+from .edit.keyframe import Keyframe
 from .layers.layered_video import LayeredVideo
 from .options import RenderOptions
 from .progress import Progress, quiet

@@ -279,7 +279,7 @@ def test_raft_and_sam_are_asked_for_by_name(drawn, frames, tmp_path, monkeypatch
     def offline(*_, **__):
         raise OSError("no network")
 
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     with pytest.raises(InputError, match="cannot be downloaded .no network.; use the flow `dis`"):
         prepare(read_video(drawn[0]), DecomposeOptions(flow="raft"), ckpt=tmp_path)
     monkeypatch.setattr("stablevideo.diffusion.weights.hub_folder", lambda *_: (_ for _ in ()).throw(InputError("off")))

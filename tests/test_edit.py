@@ -7,7 +7,7 @@ import torch
 
 from stablevideo import BackgroundOptions, Cancelled, ForegroundOptions, InputError, edit_background, edit_foreground
 from stablevideo.edit.choice import choose_keyframes, keyframe_region, parse_keyframes
-from stablevideo.edit.keyframes import propagate
+from stablevideo.edit.keyframes import lift_keyframe, propagate
 from stablevideo.edit.painting import paint_size
 from stablevideo.options import RenderOptions
 from tests.clips import hue_degrees, hue_distance, make_clip
@@ -47,11 +47,43 @@ def test_same_seed_same_result_and_another_seed_another(sample, editor, edits):
     assert (other.atlas - edits["red"].atlas).abs().mean() > 0.001
 
 
+def test_prompts_ask_for_what_the_original_asks(sample, editor, monkeypatch):
+    """`no background` is wished for, not unwished; `longbody` is the background's alone."""
+    asked = []
+    encode = type(editor.pipeline).encode_prompt
+
+    def record(pipeline, prompt, device, count, guided, negative, **others):
+        asked.append((prompt, negative))
+        return encode(pipeline, prompt, device, count, guided, negative, **others)
+
+    monkeypatch.setattr(type(editor.pipeline), "encode_prompt", record)
+    quick = {"resolution": 256, "steps": 1, "seed": 1}
+    edit_foreground(sample, "a red car", editor, ForegroundOptions(**quick, keyframes="24"))
+    edit_background(sample, "winter", editor, BackgroundOptions(**quick))
+    unwanted = "lowres, bad anatomy, bad hands, missing fingers, extra digit, fewer digits, cropped, worst quality, "
+    assert asked == [
+        ("a red car, best quality, extremely detailed, no background", f"{unwanted}low quality"),
+        ("winter, best quality, extremely detailed", f"longbody, {unwanted}low quality"),
+    ]
+
+
+def test_the_background_hint_is_made_from_the_whole_atlas(sample, editor, monkeypatch):
+    shown = []
+
+    def hint_maker(self, kind, options):
+        return lambda picture, size: shown.append(picture) or torch.zeros(3, *size)
+
+    monkeypatch.setattr(type(editor), "hint_maker", hint_maker)
+    edit_background(sample, "winter", editor, BackgroundOptions(resolution=256, steps=1))
+    assert torch.equal(shown[0], sample.background.atlas)
+
+
 def test_propagation_carries_the_appearance_over(sample, editor, edits):
     """A keyframe whose words name no colour takes the one that an earlier keyframe left on the atlas."""
-    earlier = edits["blue"].keyframes
+    (keyframe,) = edits["blue"].keyframes
+    earlier = [lift_keyframe(sample, keyframe.frame, keyframe.region, keyframe.after)]
     region = keyframe_region(sample, 40)
-    hint = earlier[0].hint
+    hint = keyframe.hint
     carried, seen = propagate(sample, 40, region, hint.shape[1:], earlier)
     assert seen.mean() > 0.3
     known = (seen > 0.5).expand(3, -1, -1)

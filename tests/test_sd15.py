@@ -12,8 +12,8 @@ import pytest
 import torch
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from stablevideo import ForegroundOptions, InputError, edit_foreground, load_editor
-from stablevideo.diffusion import weights
+from stablevideo import ForegroundOptions, InputError, checkpoint, edit_foreground, load_editor
+from stablevideo.diffusion import spec, weights
 
 pytestmark = pytest.mark.slow
 
@@ -158,13 +158,12 @@ def single_files(tmp_path_factory, ckpt):
     os.link(folder / "control_sd15_canny.pth", folder / "control_sd15_depth.pth")
     # Any CLIP tokenizer does, since the words mean nothing to random weights.
     shutil.copytree(ckpt / "embedded" / "tokenizer", folder / "clip-vit-large-patch14")
-    (folder / "clip-vit-large-patch14" / ".complete").touch()
     return folder
 
 
 @pytest.fixture(scope="module")
 def parts(single_files):
-    return weights.load_parts(weights.find_models(single_files)["sd15"], single_files, torch.float32)
+    return weights.load_parts(spec.find_models(single_files)["sd15"], single_files, torch.float32)
 
 
 def test_sizes_are_those_of_stable_diffusion_15(parts):
@@ -176,12 +175,12 @@ def test_sizes_are_those_of_stable_diffusion_15(parts):
 
 
 def test_a_missing_weight_is_named(single_files, tmp_path):
-    state = weights.read_checkpoint(single_files / "control_sd15_canny.pth")
+    state = checkpoint.read_checkpoint(single_files / "control_sd15_canny.pth")
     state = {k: v for k, v in state.items() if k != "control_model.zero_convs.3.0.bias"}
     torch.save(state, tmp_path / "control_sd15_canny.pth")
     (tmp_path / "control_sd15_depth.pth").symlink_to(tmp_path / "control_sd15_canny.pth")
     with pytest.raises(InputError, match="does not hold a ControlNetModel"):
-        weights.load_parts(weights.find_models(tmp_path)["sd15"], tmp_path, torch.float32)
+        weights.load_parts(spec.find_models(tmp_path)["sd15"], tmp_path, torch.float32)
 
 
 def test_an_edit_runs(single_files, sample):
@@ -193,7 +192,7 @@ def test_an_edit_runs(single_files, sample):
 
 
 def test_diffusers_folders_of_the_same_weights_load_too(parts, single_files, tmp_path):
-    pipeline = weights.build_pipeline(weights.find_models(single_files)["sd15"], single_files, parts)
+    pipeline = weights.build_pipeline(spec.find_models(single_files)["sd15"], single_files, parts)
     folder = tmp_path / "mine"
     pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
     editor = load_editor("mine", tmp_path, "cpu")

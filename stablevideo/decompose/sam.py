@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 
+from ..checkpoint import AGAIN, damaged_file
 from ..errors import InputError
-from ..hub import hub_folder
+from ..hub import hub_folder, is_whole
 from ..progress import Progress, quiet
 
 REPOSITORY = "facebook/sam2.1-hiera-tiny"
@@ -21,7 +23,7 @@ def sam_folder(ckpt: Path) -> Path:
 
     Raises InputError where there are none and the Hub cannot be reached.
     """
-    found = sorted(path.parent for path in ckpt.glob("sam2.1-*/config.json"))
+    found = [folder for folder in sorted(ckpt.glob("sam2.1-*")) if is_whole(folder, ("config.json", "*.safetensors"))]
     if found:
         return found[0]
     try:
@@ -62,8 +64,12 @@ def masks_from_sam(
 
     transformers.utils.logging.disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    processor = Sam2VideoProcessor.from_pretrained(folder, local_files_only=True)
-    model = Sam2VideoModel.from_pretrained(folder, local_files_only=True).to(device).eval()
+    try:
+        processor = Sam2VideoProcessor.from_pretrained(folder, local_files_only=True)
+        model = Sam2VideoModel.from_pretrained(folder, local_files_only=True).to(device).eval()
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        what, reason = damaged_file(folder) or folder, " ".join(str(error).split())[:400]
+        raise InputError(f"{what} holds no usable SAM 2.1 ({reason}); {AGAIN}.") from None
     session = processor.init_video_session(video=list(frames), inference_device=device, video_storage_device="cpu")
     for frame, mask in marked.items():
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))

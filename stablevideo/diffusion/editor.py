@@ -1,20 +1,25 @@
 """Prompt and hint -> picture, by Stable Diffusion with a ControlNet through diffusers."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from diffusers import AutoencoderKL, StableDiffusionControlNetPipeline
+from diffusers import StableDiffusionControlNetPipeline
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
-from ..device import best_device, free_memory
+from ..device import free_memory, resolve
 from ..errors import InputError
 from ..options import DiffusionOptions
+from ..places import default_folder
 from ..progress import Progress, quiet
+from .depth import DepthModel, load_depth
+from .hints import HintMaker, canny, depth
 from .spec import HintKind, ModelSpec, default_model, find_models
+from .steps import AfterStep, Known, encode, latent_mask
 from .weights import build_pipeline, load_parts
 
 
@@ -31,7 +36,9 @@ class Editor:
     controlnets
         One for each kind of hint that the model can follow.
     ckpt
-        Where depth models are looked for.
+        Where a depth model is looked for.
+    device
+        Where it paints.
     """
 
     spec: ModelSpec
@@ -39,15 +46,39 @@ class Editor:
     controlnets: dict[HintKind, Any]
     ckpt: Path
     device: torch.device
+    _depth: DepthModel | None = None
 
     @property
     def name(self) -> str:
         """The model's name in settings and on the page."""
         return self.spec.name
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the model computes in."""
+        return self.pipeline.unet.dtype
+
     def hint_for(self, wanted: HintKind) -> HintKind:
         """The hint wanted, where the model has a ControlNet for it, else the one it has."""
         return wanted if wanted in self.controlnets else next(iter(self.controlnets))
+
+    def hint_maker(self, kind: HintKind, options: DiffusionOptions) -> HintMaker:
+        """What makes the hints of that kind. A depth model is loaded once and kept, on the CPU between uses.
+
+        Raises InputError where there is no depth model.
+        """
+        if kind == "canny":
+            return canny(options.canny_low, options.canny_high)
+        self._depth = self._depth or load_depth(self.ckpt)
+        return depth(self._depth, options.depth_resolution, self.device)
+
+    def check(self, prompt: str, options: DiffusionOptions) -> None:
+        """Raise InputError for what `paint` would refuse, before any work is done."""
+        if not prompt.strip():
+            raise InputError("the prompt is empty; write what should be seen.")
+        most = self.spec.most_steps
+        if options.steps > most:
+            raise InputError(f"{self.name} takes at most {most} steps, got {options.steps}; give fewer.")
 
     def paint(
         self,
@@ -91,42 +122,39 @@ class Editor:
         InputError
             The device ran out of memory, or the safety checker held the picture back.
         """
-        if not prompt.strip():
-            raise InputError("the prompt is empty; write what should be seen.")
-        pipeline = self.pipeline
-        pipeline.controlnet = self.controlnets[kind]
-        step = _StepCallback(progress, options.steps)
-        try:
-            with torch.inference_mode():
-                latents = self._noise(hint.shape[1:], generator)
-                if start is not None and strength < 1:
-                    first = round((1 - strength) * options.steps)
-                    step = replace(step, **self._keep(start, seen, latents, first))
-                    latents = step.put_back(pipeline, latents, options)
-                result = pipeline(
-                    prompt=", ".join(part for part in (prompt.strip(), options.added_prompt) if part),
-                    negative_prompt=options.negative_prompt,
-                    image=hint[None],
-                    num_inference_steps=options.steps,
-                    guidance_scale=options.guidance,
-                    controlnet_conditioning_scale=options.hint_scale,
-                    eta=options.eta,
-                    generator=generator,
-                    latents=latents,
-                    output_type="pt",
-                    callback_on_step_end=step,
-                )
-        except torch.OutOfMemoryError:
-            raise InputError(
-                f"the device ran out of memory at {hint.shape[2]}x{hint.shape[1]}; "
-                "lower the resolution, or start with model offload."
-            ) from None
-        finally:
-            free_memory()
+        self.check(prompt, options)
+        pipeline, size = self.pipeline, (hint.shape[1], hint.shape[2])
+        self._follow(kind)
+        with torch.inference_mode(), self._memory(size):
+            latents = self._noise(size, generator)
+            known = None
+            if start is not None and seen is not None and strength < 1:
+                known = self._known(start, seen, latents, round((1 - strength) * options.steps))
+                pipeline.scheduler.set_timesteps(options.steps, device=latents.device)
+                latents = known.put_back(pipeline.scheduler, latents, 0)
+            result = pipeline(
+                prompt=", ".join(part for part in (prompt.strip(), options.added_prompt) if part),
+                negative_prompt=options.negative_prompt,
+                image=hint[None],
+                num_inference_steps=options.steps,
+                guidance_scale=options.guidance,
+                controlnet_conditioning_scale=options.hint_scale,
+                eta=options.eta,
+                generator=generator,
+                latents=latents,
+                output_type="pt",
+                callback_on_step_end=AfterStep(progress, options.steps, known),
+            )
         if result.nsfw_content_detected and result.nsfw_content_detected[0]:
             raise InputError("the safety checker held the picture back; change the prompt or the seed.")
         # A copy made outside inference mode, so that networks can be trained on it.
         return result.images[0].float().cpu()
+
+    def _follow(self, kind: HintKind) -> None:
+        """Put the ControlNet of that hint into the pipeline, under its offload hooks where it has any."""
+        if self.pipeline.controlnet is not self.controlnets[kind]:
+            self.pipeline.controlnet = self.controlnets[kind]
+            self.pipeline.maybe_free_model_hooks()
 
     def _noise(self, size: tuple[int, int], generator: torch.Generator) -> Tensor:
         """Latents of pure noise [1, c, h / 8, w / 8] for a picture of `size`."""
@@ -134,53 +162,35 @@ class Editor:
         if size[0] % factor or size[1] % factor:
             raise InputError(f"a picture's sides must be divisible by {factor}, got {size[1]}x{size[0]}.")
         shape = (1, pipeline.unet.config.in_channels, size[0] // factor, size[1] // factor)
-        noise = randn_tensor(shape, generator=generator, device=self.device, dtype=pipeline.unet.dtype)
+        noise = randn_tensor(shape, generator=generator, device=self.device, dtype=self.dtype)
         return noise * pipeline.scheduler.init_noise_sigma
 
-    def _keep(self, start: Tensor, seen: Tensor, noise: Tensor, first: int) -> dict[str, Any]:
-        """What the step callback needs to put a known picture back: its latents, its noise, its mask."""
+    def _known(self, start: Tensor, seen: Tensor, noise: Tensor, steps: int) -> Known:
+        """A picture to start from, which is kept during so many steps, as latents."""
         vae = self.pipeline.vae
-        picture = (start[None] * 2 - 1).to(self.device, vae.dtype)
-        encoded = vae.encode(picture)
-        encoded = encoded.latent_dist.mode() if isinstance(vae, AutoencoderKL) else encoded.latents
-        # A latent counts as seen where nearly all of its pixels are.
-        mask = F.interpolate(seen[None].to(self.device).float(), noise.shape[2:], mode="area") > 0.8
-        clean = encoded * vae.config.scaling_factor
-        return {"clean": clean, "noise": noise, "mask": mask, "first": first}
+        clean = encode(vae, start.to(self.device, vae.dtype))
+        # Where modules wait on the CPU for their turn, the encoder's is over.
+        self.pipeline.maybe_free_model_hooks()
+        mask = latent_mask(seen.to(self.device), (noise.shape[2], noise.shape[3]))
+        return Known(clean, noise, mask, steps)
 
-
-@dataclass(frozen=True)
-class _StepCallback:
-    """Reports each denoising step, and puts a known picture back at the noise level of the next one."""
-
-    report: Progress
-    steps: int
-    clean: Tensor | None = None
-    noise: Tensor | None = None
-    mask: Tensor | None = None
-    first: int = 0
-
-    def __call__(self, pipeline: Any, index: int, timestep: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        self.report((index + 1) / self.steps, f"step {index + 1} of {self.steps}")
-        following = pipeline.scheduler.timesteps[index + 1 :]
-        if self.clean is not None and index < self.first and len(following):
-            noised = self._noised(pipeline, following[0])
-            tensors["latents"] = torch.where(self.mask, noised, tensors["latents"])
-        return tensors
-
-    def put_back(self, pipeline: Any, latents: Tensor, options: DiffusionOptions) -> Tensor:
-        """The latents that the first step starts from."""
-        pipeline.scheduler.set_timesteps(options.steps, device=latents.device)
-        noised = self._noised(pipeline, pipeline.scheduler.timesteps[0])
-        return torch.where(self.mask, noised, latents)
-
-    def _noised(self, pipeline: Any, timestep: Tensor) -> Tensor:
-        return pipeline.scheduler.add_noise(self.clean, self.noise, timestep[None])
+    @contextmanager
+    def _memory(self, size: tuple[int, int]) -> Iterator[None]:
+        """What was held on the device is given back at the end; that it was too little is said in a sentence."""
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            raise InputError(
+                f"the device ran out of memory at {size[1]}x{size[0]}; lower the resolution, or start with --offload."
+            ) from None
+        finally:
+            self.pipeline.maybe_free_model_hooks()
+            free_memory()
 
 
 def load_editor(
     name: str | None = None,
-    ckpt: Path | str = "ckpt",
+    ckpt: Path | str | None = None,
     device: torch.device | str | None = None,
     offload: bool = False,
     safety_checker: bool = True,
@@ -189,35 +199,44 @@ def load_editor(
 
     Parameters
     ----------
+    ckpt
+        The folder with the weights; the home's by default, wherever one works.
     device
         `cuda`, `mps` or `cpu`; the best there is by default. float16 on CUDA, else float32.
     offload
-        Keep each module on the CPU until its turn: less memory on the device, a little slower.
+        On CUDA, keep each module on the CPU until its turn: less memory on the device, a little slower.
     safety_checker
         Hold back pictures that Stable Diffusion's checker flags, where its weights lie with the model.
 
     Raises
     ------
     InputError
-        Unknown name, or weights that are missing or do not fit.
+        Unknown name, a device that is not there, or weights that are missing or do not fit.
     """
-    ckpt = Path(ckpt)
+    ckpt = default_folder("ckpt") if ckpt is None else Path(ckpt)
     models = find_models(ckpt)
     name = name or default_model(ckpt)
     if name not in models:
         raise InputError(f"there is no model {name!r}; choose one of {', '.join(models)}.")
-    device = torch.device(device) if device else best_device()
-    dtype = torch.float16 if device.type == "cuda" else torch.float32
+    place = resolve(device)
+    dtype = torch.float16 if place.type == "cuda" else torch.float32
     parts = load_parts(models[name], ckpt, dtype)
     pipeline = build_pipeline(models[name], ckpt, parts, safety_checker)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.vae.enable_slicing()
-    if offload and device.type == "cuda":
-        pipeline.enable_model_cpu_offload(device=device)
-        for controlnet in parts.controlnets.values():
-            controlnet.to(device)
+    if offload and place.type == "cuda":
+        offload_modules(pipeline, place)
     else:
-        pipeline.to(device)
+        pipeline.to(place)
         for controlnet in parts.controlnets.values():
-            controlnet.to(device)
-    return Editor(models[name], pipeline, parts.controlnets, ckpt, device)
+            controlnet.to(place)
+    return Editor(models[name], pipeline, parts.controlnets, ckpt, place)
+
+
+def offload_modules(pipeline: StableDiffusionControlNetPipeline, device: torch.device) -> None:
+    """Keep every module on the CPU until its turn, the safety checker too, which diffusers would leave on the device.
+
+    The ControlNet that waits for its hint lies on the CPU; the one in the pipeline is under its hooks.
+    """
+    pipeline._exclude_from_cpu_offload = []
+    pipeline.enable_model_cpu_offload(device=device)

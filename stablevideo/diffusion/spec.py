@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ..hub import local_folder
+from ..hub import is_whole, local_folder
 
 HintKind = Literal["canny", "depth"]
 
@@ -14,6 +14,16 @@ CONTROLNETS: dict[HintKind, str] = {
     "canny": "lllyasviel/control_v11p_sd15_canny",
     "depth": "lllyasviel/control_v11f1p_sd15_depth",
 }
+# What is downloaded of the base model, and what a folder of it must hold to be used as it is.
+SD15_PATTERNS = ("*/*.json", "*/*.txt", "model_index.json", "*/*model.fp16.safetensors")
+SD15_NEEDED = (
+    "model_index.json",
+    "scheduler/*.json",
+    "tokenizer/*.json",
+    *(f"{part}/{files}" for part in ("text_encoder", "unet", "vae") for files in ("config.json", "*.safetensors")),
+)
+CONTROLNET_PATTERNS = ("config.json", "diffusion_pytorch_model.fp16.safetensors")
+CONTROLNET_NEEDED = ("config.json", "*.safetensors")
 SINGLE_FILES: dict[HintKind, str] = {"canny": "control_sd15_canny.pth", "depth": "control_sd15_depth.pth"}
 
 
@@ -21,15 +31,17 @@ SINGLE_FILES: dict[HintKind, str] = {"canny": "control_sd15_canny.pth", "depth":
 class ModelSpec:
     """A model that can be asked for by name.
 
-    `defaults` are option values that suit it better than the general ones; `form` says where it lies.
+    `defaults` are option values that suit it better than the general ones; `form` says where it lies; `folder` is
+    its own where it is a folder of `ckpt/`, else `ckpt/`.
     """
 
     name: str
     title: str
-    form: str  # "folder", "single" or "hub"
-    folder: Path | None = None
+    form: Literal["folder", "single", "hub"]
+    folder: Path
     defaults: dict[str, Any] = field(default_factory=dict)
     fast: bool = False
+    most_steps: int = 100
 
 
 def find_models(ckpt: Path) -> dict[str, ModelSpec]:
@@ -44,11 +56,11 @@ def find_models(ckpt: Path) -> dict[str, ModelSpec]:
             found[folder.name] = ModelSpec(folder.name, f"{folder.name}: in ckpt/", "folder", folder)
     single = _single_files_are_there(ckpt)
     where = "in ckpt/" if single or _hub_is_local(ckpt) else "4 GB, downloaded on first use"
-    form = "single" if single else "hub"
+    form: Literal["single", "hub"] = "single" if single else "hub"
     found["sd15"] = ModelSpec("sd15", f"Stable Diffusion 1.5: {where}", form, ckpt)
     quick = {"steps": 6, "guidance": 1.5}
     title = f"Stable Diffusion 1.5, fast (LCM, 4 to 8 steps): {where}"
-    found["sd15-fast"] = ModelSpec("sd15-fast", title, form, ckpt, quick, fast=True)
+    found["sd15-fast"] = ModelSpec("sd15-fast", title, form, ckpt, quick, fast=True, most_steps=50)
     return found
 
 
@@ -63,5 +75,5 @@ def _single_files_are_there(ckpt: Path) -> bool:
 
 
 def _hub_is_local(ckpt: Path) -> bool:
-    folders = [local_folder(name, ckpt) for name in (SD15, *CONTROLNETS.values())]
-    return all((folder / ".complete").is_file() or (folder / "model_index.json").is_file() for folder in folders)
+    controlnets = (is_whole(local_folder(name, ckpt), CONTROLNET_NEEDED) for name in CONTROLNETS.values())
+    return is_whole(local_folder(SD15, ckpt), SD15_NEEDED) and all(controlnets)

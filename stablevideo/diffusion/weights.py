@@ -5,8 +5,7 @@ Three forms: diffusers folders in `ckpt/` (the embedded model is one), the origi
 which is asked into `ckpt/` where neither lies there.
 """
 
-import logging
-import pickle
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,24 +17,36 @@ from diffusers import (
     AutoencoderKL,
     AutoencoderTiny,
     ControlNetModel,
-    DDIMScheduler,
     LCMScheduler,
     StableDiffusionControlNetPipeline,
     UNet2DConditionModel,
 )
 from diffusers.loaders import single_file_utils as ldm
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from safetensors import SafetensorError
 from transformers import CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from ..checkpoint import AGAIN, damaged_file, load_strictly, read_checkpoint
 from ..errors import InputError
 from ..hub import hub_folder
-from .spec import CONTROLNETS, SD15, SINGLE_FILES, HintKind, ModelSpec
-
-LOGGER = logging.getLogger(__name__)
+from .schedule import EvenDDIM, sd15_scheduler
+from .spec import (
+    CONTROLNET_NEEDED,
+    CONTROLNET_PATTERNS,
+    CONTROLNETS,
+    SD15,
+    SD15_NEEDED,
+    SD15_PATTERNS,
+    SINGLE_FILES,
+    HintKind,
+    ModelSpec,
+)
 
 LCM_LORA = "latent-consistency/lcm-lora-sdv1-5"
+LCM_FILE = "pytorch_lora_weights.safetensors"
 TOKENIZER = "openai/clip-vit-large-patch14"
 TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
+FOLDER_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 # Where a folder model keeps the ControlNet of each hint.
 CONTROLNET_FOLDERS: dict[HintKind, str] = {"canny": "controlnet", "depth": "controlnet_depth"}
 
@@ -48,7 +59,7 @@ class Parts:
     vae: AutoencoderKL | AutoencoderTiny
     text_encoder: CLIPTextModel
     tokenizer: CLIPTokenizer
-    scheduler: DDIMScheduler
+    scheduler: EvenDDIM
     controlnets: dict[HintKind, ControlNetModel]
     safety_checker: StableDiffusionSafetyChecker | None = None
     feature_extractor: CLIPImageProcessor | None = None
@@ -70,10 +81,10 @@ def load_parts(spec: ModelSpec, ckpt: Path, dtype: torch.dtype) -> Parts:
         return _load_folder(spec.folder, dtype)
     if spec.form == "single":
         return _load_single_files(ckpt, dtype)
-    base = hub_folder(SD15, ckpt, ("*/*.json", "*/*.txt", "model_index.json", "*/*model.fp16.safetensors"))
+    base = hub_folder(SD15, ckpt, SD15_PATTERNS, SD15_NEEDED)
     parts = _load_folder(base, dtype, controlnets={})
     for kind, name in CONTROLNETS.items():
-        folder = hub_folder(name, ckpt, ("config.json", "diffusion_pytorch_model.fp16.safetensors"))
+        folder = hub_folder(name, ckpt, CONTROLNET_PATTERNS, CONTROLNET_NEEDED)
         parts.controlnets[kind] = _load(ControlNetModel, folder, dtype)
     return parts
 
@@ -95,14 +106,21 @@ def build_pipeline(
         requires_safety_checker=checker is not None,
     )
     if spec.fast:
-        lora = hub_folder(LCM_LORA, ckpt, ("*.safetensors", "*.json"))
-        pipeline.load_lora_weights(str(lora), weight_name="pytorch_lora_weights.safetensors")
+        lora = hub_folder(LCM_LORA, ckpt, (LCM_FILE,))
+        try:
+            pipeline.load_lora_weights(str(lora), weight_name=LCM_FILE)
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            reason = " ".join(str(error).split())[:400]
+            raise InputError(f"{lora / LCM_FILE} is no usable LoRA ({reason}); {AGAIN}.") from None
         pipeline.fuse_lora()
         pipeline.scheduler = LCMScheduler.from_config(pipeline.scheduler.config)
     return pipeline
 
 
 def _load_folder(folder: Path, dtype: torch.dtype, controlnets: dict[HintKind, ControlNetModel] | None = None) -> Parts:
+    missing = [part for part in FOLDER_PARTS if not (folder / part).is_dir()]
+    if missing:
+        raise InputError(f"{folder} lacks {', '.join(missing)}; a diffusers folder holds {', '.join(FOLDER_PARTS)}.")
     if controlnets is None:
         controlnets = {
             kind: _load(ControlNetModel, folder / name, dtype)
@@ -111,22 +129,31 @@ def _load_folder(folder: Path, dtype: torch.dtype, controlnets: dict[HintKind, C
         }
         if not controlnets:
             raise InputError(f"{folder} lacks a ControlNet; put one into {folder / 'controlnet'}.")
-    vae_config = AutoencoderKL.load_config(folder / "vae")
-    vae_class = AutoencoderTiny if vae_config["_class_name"] == "AutoencoderTiny" else AutoencoderKL
     checker = extractor = None
     if (folder / "safety_checker").is_dir():
         checker = _load(StableDiffusionSafetyChecker, folder / "safety_checker", dtype)
-        extractor = CLIPImageProcessor.from_pretrained(folder / "feature_extractor")
+        extractor = _load_small(CLIPImageProcessor, folder / "feature_extractor")
     return Parts(
         _load(UNet2DConditionModel, folder / "unet", dtype),
-        _load(vae_class, folder / "vae", dtype),
+        _load(_vae_class(folder / "vae"), folder / "vae", dtype),
         _load(CLIPTextModel, folder / "text_encoder", dtype),
-        CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
-        DDIMScheduler.from_pretrained(folder / "scheduler", local_files_only=True),
+        _load_small(CLIPTokenizer, folder / "tokenizer"),
+        _load_small(EvenDDIM, folder / "scheduler"),
         controlnets,
         checker,
         extractor,
     )
+
+
+def _vae_class(folder: Path) -> Any:
+    """Which of the two known autoencoders a folder's config names."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}[config["_class_name"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder / 'config.json'} names no AutoencoderKL or AutoencoderTiny ({error}); {AGAIN}."
+        ) from None
 
 
 def _load(model_class: Any, folder: Path, dtype: torch.dtype) -> Any:
@@ -141,14 +168,25 @@ def _load(model_class: Any, folder: Path, dtype: torch.dtype) -> Any:
             local_files_only=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InputError(f"{folder} holds no usable {model_class.__name__}: {error}") from None
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:400]
+        what = damaged_file(folder) or folder
+        raise InputError(f"{what} holds no usable {model_class.__name__} ({reason}); {AGAIN}.") from None
     # Old text encoders carry position ids, which are a constant and not a weight.
     missing = list(report["missing_keys"])
     extra = [key for key in report["unexpected_keys"] if not key.endswith("position_ids")]
     if missing or extra:
         raise InputError(f"{folder} does not fit {model_class.__name__}: missing {missing}, unknown {extra}.")
     return model.eval().requires_grad_(False)
+
+
+def _load_small(its_class: Any, folder: Path) -> Any:
+    """What has no weights: a tokenizer, a scheduler, an image processor."""
+    try:
+        return its_class.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:400]
+        raise InputError(f"{folder} holds no usable {its_class.__name__} ({reason}); {AGAIN}.") from None
 
 
 def _load_single_files(ckpt: Path, dtype: torch.dtype) -> Parts:
@@ -162,8 +200,8 @@ def _load_single_files(ckpt: Path, dtype: torch.dtype) -> Parts:
         model = ControlNetModel(cross_attention_dim=768)
         state = ldm.convert_controlnet_checkpoint(weights, dict(model.config))
         controlnets[kind] = _strict(model, state, ckpt / name, dtype)
-    folder = hub_folder(TOKENIZER, ckpt, TOKENIZER_FILES)
-    tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    folder = hub_folder(TOKENIZER, ckpt, TOKENIZER_FILES, ("tokenizer_config.json",))
+    tokenizer = _load_small(CLIPTokenizer, folder)
     return Parts(**parts, tokenizer=tokenizer, controlnets=controlnets)
 
 
@@ -197,33 +235,10 @@ def _base_from_ldm(weights: dict[str, torch.Tensor], path: Path, dtype: torch.dt
         "unet": _strict(unet, ldm.convert_ldm_unet_checkpoint(weights, dict(unet.config)), path, dtype),
         "vae": _strict(vae, ldm.convert_ldm_vae_checkpoint(weights, dict(vae.config)), path, dtype),
         "text_encoder": _strict(text_encoder, text_state, path, dtype),
-        "scheduler": DDIMScheduler(
-            beta_start=0.00085,
-            beta_end=0.012,
-            beta_schedule="scaled_linear",
-            clip_sample=False,
-            set_alpha_to_one=False,
-            steps_offset=1,
-        ),
+        "scheduler": sd15_scheduler(),
     }
 
 
-def _strict(model: torch.nn.Module, state: dict[str, torch.Tensor], path: Path, dtype: torch.dtype) -> torch.nn.Module:
-    try:
-        model.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        detail = " ".join(str(error).split())[:400]
-        raise InputError(f"{path} does not hold a {type(model).__name__} of SD 1.5: {detail}") from None
+def _strict(model: Any, state: dict[str, torch.Tensor], path: Path, dtype: torch.dtype) -> Any:
+    load_strictly(model, state, path, f"a {type(model).__name__} of SD 1.5")
     return model.to(dtype).eval().requires_grad_(False)
-
-
-def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
-    """A `.pth` of tensors, mapped from disk rather than read. Refuses a pickle with code in it."""
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except pickle.UnpicklingError:
-        raise InputError(f"{path} holds more than tensors, so loading it could run code: refused.") from None
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path} is truncated or no checkpoint ({reason}); download it again.") from None
-    return weights.get("state_dict", weights)

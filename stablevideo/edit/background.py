@@ -3,13 +3,12 @@
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 
 from ..layers.layered_video import LayeredVideo
 from ..options import BackgroundOptions
 from ..progress import Progress, quiet
-from ..video.pictures import resize
-from .painting import Edit, hint_maker, paint_size, settings_of, with_seed
+from ..video.pictures import resample
+from .painting import Edit, paint_size, settings_of, with_seed
 
 if TYPE_CHECKING:
     from ..diffusion.editor import Editor
@@ -27,14 +26,12 @@ def edit_background(
     Raises InputError for an empty prompt or missing weights, Cancelled if the progress callback says so.
     """
     options = with_seed(options or BackgroundOptions(**editor.spec.defaults))
+    editor.check(prompt, options)
     kind = editor.hint_for("depth")
-    make_hint = hint_maker(kind, editor, options)
-    atlas = clip.background.atlas
-    size = paint_size(atlas.shape[1:], options.resolution)
-    small = resize(atlas[None], size)[0]
+    layer = clip.background
+    hint = editor.hint_maker(kind, options)(layer.atlas, paint_size(layer.size, options.resolution))
     generator = torch.Generator().manual_seed(options.seed)
-    painted = editor.paint(prompt, make_hint(small), kind, options, generator, progress=progress)
-    edited = F.interpolate(painted[None], atlas.shape[1:], mode="bicubic", align_corners=False)[0]
-    coverage = clip.background.coverage
-    edited = torch.lerp(atlas, edited.clamp(0, 1).to(atlas.device), coverage)
+    painted = editor.paint(prompt, hint, kind, options, generator, progress=progress)
+    atlas, coverage = layer.atlas.cpu(), layer.coverage.cpu()
+    edited = torch.lerp(atlas, resample(painted, layer.size), coverage)
     return Edit(edited, coverage, (), settings_of("background", prompt, editor, kind, options))

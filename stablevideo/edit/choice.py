@@ -1,16 +1,10 @@
 """Which frames become keyframes, and which part of each is painted."""
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from ..errors import InputError
 from ..layers.layered_video import LayeredVideo
 from ..layers.warp import Region
-
-if TYPE_CHECKING:
-    pass
-
 
 MARGIN = 0.06  # of the matte's box, around a keyframe's crop
 MAX_ASPECT = 2.5  # a longer crop gets more margin on its short sides

@@ -1,7 +1,7 @@
 """Words -> the foreground atlas: keyframes painted one after the other, each from what the earlier ones left."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,17 +13,31 @@ from ..layers.layered_video import LayeredVideo
 from ..layers.warp import Region
 from ..options import ForegroundOptions
 from ..progress import Progress, quiet, within
-from ..video.pictures import resize
-from .merge import Keyframe, aggregate_by_network, merge, reconstruction_error
-from .painting import Edit, hint_maker, paint_size, settings_of, with_seed
+from ..video.pictures import resample, resize
+from .aggregation import aggregate_by_network
+from .choice import choose_keyframes, keyframe_region, parse_keyframes
+from .keyframe import Keyframe, reconstruction_error
+from .merge import Lift, merge, reach
+from .painting import Edit, paint_size, settings_of, with_seed
 
 if TYPE_CHECKING:
     from ..diffusion.editor import Editor
 
-
-from .choice import choose_keyframes, keyframe_region, parse_keyframes
-
 SEEN = 0.5  # an earlier edit counts as seen from this coverage on
+PAINTING = 0.9  # of the time, about; the rest goes into merging
+
+
+@dataclass(frozen=True)
+class _Brush:
+    """What every keyframe of an edit is painted with."""
+
+    clip: LayeredVideo
+    prompt: str
+    editor: "Editor"
+    options: ForegroundOptions
+    kind: HintKind
+    make_hint: HintMaker
+    generator: torch.Generator
 
 
 def edit_foreground(
@@ -42,70 +56,29 @@ def edit_foreground(
     Raises InputError for an empty prompt, keyframes that are none, or missing weights.
     """
     options = with_seed(options or ForegroundOptions(**editor.spec.defaults))
-    frames = (
-        choose_keyframes(clip)
-        if options.keyframes.strip() == "auto"
-        else parse_keyframes(options.keyframes, clip.frame_count)
-    )
+    editor.check(prompt, options)
+    frames = _frames(clip, options.keyframes)
     options = replace(options, keyframes=", ".join(map(str, frames)))
     kind = editor.hint_for("canny")
-    make_hint = hint_maker(kind, editor, options)
     generator = torch.Generator().manual_seed(options.seed)
-    done: list[Keyframe] = []
-    share = 0.9 / len(frames)
+    brush = _Brush(clip, prompt, editor, options, kind, editor.hint_maker(kind, options), generator)
+    keyframes: list[Keyframe] = []
+    lifts: list[Lift] = []
+    share = PAINTING / len(frames)
     for i, frame in enumerate(frames):
         step = within(progress, share * i, share * (i + 1), f"keyframe {i + 1} of {len(frames)}, ")
-        done.append(_edit_keyframe(clip, frame, prompt, editor, options, kind, make_hint, generator, done, step))
-    progress(0.9, "merging the keyframes")
-    layer = clip.foreground
-    atlas, changed = merge(layer.atlas, [k.colours for k in done], [k.coverage for k in done])
-    if options.aggregation == "network":
-        atlas = aggregate_by_network(
-            layer,
-            clip.size,
-            atlas,
-            changed,
-            done,
-            seed=options.seed,
-            progress=within(progress, 0.9, 1),
-        )
+        keyframe, lift = _paint_keyframe(brush, frame, lifts, step)
+        keyframes.append(keyframe)
+        lifts.append(lift)
+    progress(PAINTING, "merging the keyframes")
+    atlas, changed = _one_atlas(clip, keyframes, lifts, options, within(progress, PAINTING, 1))
     settings = settings_of("foreground", prompt, editor, kind, options)
-    settings["keyframe_error"] = round(reconstruction_error(layer, clip.size, atlas, done), 5)
-    return Edit(atlas, changed, tuple(done), settings)
-
-
-def _edit_keyframe(
-    clip: LayeredVideo,
-    frame: int,
-    prompt: str,
-    editor: "Editor",
-    options: ForegroundOptions,
-    kind: HintKind,
-    make_hint: HintMaker,
-    generator: torch.Generator,
-    earlier: Sequence[Keyframe],
-    progress: Progress,
-) -> Keyframe:
-    region = keyframe_region(clip, frame)
-    top, left, bottom, right = region
-    size = paint_size((bottom - top, right - left), options.resolution)
-    window = (..., slice(top, bottom), slice(left, right))
-    alpha = resize(clip.alpha([frame])[window], size)[0]
-    before = resize(clip.source([frame])[window], size)[0] * alpha
-    hint = make_hint(before)
-    start = seen = None
-    if earlier:
-        start, seen = propagate(clip, frame, region, size, earlier)
-        start, seen = torch.lerp(before, start, seen) * alpha, seen * (alpha > SEEN)
-    after = editor.paint(prompt, hint, kind, options, generator, start, seen, options.strength, progress).to(
-        clip.device
-    )
-    colours, coverage = clip.lift("foreground", frame, after, region)
-    return Keyframe(frame, region, before, hint, after, alpha, colours, coverage)
+    settings["keyframe_error"] = round(reconstruction_error(clip.foreground, clip.size, atlas, keyframes), 5)
+    return Edit(atlas.cpu(), changed.cpu(), tuple(keyframes), settings)
 
 
 def propagate(
-    clip: LayeredVideo, frame: int, region: Region, size: tuple[int, int], earlier: Sequence[Keyframe]
+    clip: LayeredVideo, frame: int, region: Region, size: tuple[int, int], earlier: Sequence[Lift]
 ) -> tuple[Tensor, Tensor]:
     """The edits so far, mapped through the atlas into another frame's region.
 
@@ -115,9 +88,49 @@ def propagate(
         [3, h, w] in [0, 1] at `size`, and [1, h, w], 1 where an earlier keyframe saw the texel.
     """
     layer = clip.foreground
-    colours, coverages = [k.colours for k in earlier], [k.coverage for k in earlier]
-    merged, _ = merge(layer.atlas, colours, coverages)
-    known = torch.stack(coverages).amax(0)
-    both = layer.sample(torch.cat([merged, known]), [frame], clip.size, region)
-    both = resize(both, size)[0]
-    return both[:3], (both[3:] > SEEN).float()
+    merged, _ = merge(layer.atlas, earlier)
+    both = layer.sample(torch.cat([merged, reach(layer.atlas, earlier)]), [frame], clip.size, region)
+    return resample(both[0, :3], size), (resize(both[:, 3:], size)[0] > SEEN).float()
+
+
+def lift_keyframe(clip: LayeredVideo, frame: int, region: Region, after: Tensor) -> Lift:
+    """Lay a painted region [3, h, w] in [0, 1] of a frame on the foreground atlas."""
+    return Lift.pack(*clip.lift("foreground", frame, after, region))
+
+
+def _frames(clip: LayeredVideo, keyframes: str) -> list[int]:
+    return choose_keyframes(clip) if keyframes.strip() == "auto" else parse_keyframes(keyframes, clip.frame_count)
+
+
+def _paint_keyframe(brush: _Brush, frame: int, earlier: Sequence[Lift], progress: Progress) -> tuple[Keyframe, Lift]:
+    clip, options = brush.clip, brush.options
+    top, left, bottom, right = region = keyframe_region(clip, frame)
+    window = (..., slice(top, bottom), slice(left, right))
+    size = paint_size((bottom - top, right - left), options.resolution)
+    alpha = resize(clip.alpha([frame])[window], size)[0]
+    before = resample(clip.source([frame])[window][0], size) * alpha
+    hint = brush.make_hint(before, size)
+    start = seen = None
+    if earlier:
+        carried, known = propagate(clip, frame, region, size, earlier)
+        start, seen = torch.lerp(before, carried, known) * alpha, known * (alpha > SEEN)
+    after = brush.editor.paint(
+        brush.prompt, hint, brush.kind, options, brush.generator, start, seen, options.strength, progress
+    )
+    keyframe = Keyframe.pack(frame, region, before, hint, after, alpha)
+    return keyframe, lift_keyframe(clip, frame, region, after.to(clip.device))
+
+
+def _one_atlas(
+    clip: LayeredVideo,
+    keyframes: Sequence[Keyframe],
+    lifts: Sequence[Lift],
+    options: ForegroundOptions,
+    progress: Progress,
+) -> tuple[Tensor, Tensor]:
+    """The merged atlas [3, Ha, Wa], and how much of each texel is edit [1, Ha, Wa]."""
+    layer = clip.foreground
+    atlas, changed = merge(layer.atlas, lifts)
+    if options.aggregation == "network":
+        atlas = aggregate_by_network(layer, clip.size, atlas, changed, keyframes, seed=options.seed, progress=progress)
+    return atlas, changed

@@ -84,7 +84,7 @@ def _bind_foreground(workshop: Workshop, layout: EditLayout) -> None:
     ) -> Changes:
         visit, clip, report = _begin(workshop, request, progress)
         report(0, "loading the model")
-        edit = edit_foreground(clip, prompt, workshop.editor(model), options, report).without_lifts()
+        edit = edit_foreground(clip, prompt, workshop.editor(model), options, report)
         visit.edit("foreground", edit)
         return {part.edited: canvas(edit.atlas), keyframes: keyframe_pictures(edit)}
 

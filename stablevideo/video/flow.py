@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..checkpoint import load_strictly, read_checkpoint
 from ..errors import InputError
 from ..progress import Progress, quiet
 
@@ -74,14 +75,23 @@ def raft(ckpt: Path) -> Search:
     from torchvision.models.optical_flow import Raft_Large_Weights, raft_large
 
     url = Raft_Large_Weights.DEFAULT.url
-    try:
-        states = torch.hub.load_state_dict_from_url(url, str(ckpt), "cpu", progress=False, weights_only=True)
-    except OSError as error:
-        name = url.rsplit("/", 1)[1]
-        raise InputError(f"{name} is not in {ckpt} and cannot be downloaded ({error}); use the flow `dis`.") from None
+    path = ckpt / url.rsplit("/", 1)[1]
+    if not path.is_file():
+        _download(url, path)
     network = raft_large()
-    network.load_state_dict(states)
+    load_strictly(network, read_checkpoint(path), path, "RAFT's large network")
     return raft_search(network.to("cuda" if torch.cuda.is_available() else "cpu").eval())
+
+
+def _download(url: str, path: Path) -> None:
+    """Whole or not at all; its name ends with the beginning of its checksum, which must fit."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[1], progress=False)
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"{path.name} is not in {path.parent} and cannot be downloaded ({error}); use the flow `dis`."
+        ) from None
 
 
 def raft_search(network: torch.nn.Module) -> Search:

@@ -1,0 +1,68 @@
+"""What happens between denoising steps: progress, and a known picture that is put back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
+from torch import Tensor
+
+from ..progress import Progress
+
+# A latent counts as seen where this much of its pixels is.
+NEARLY_ALL = 0.8
+
+
+@dataclass(frozen=True)
+class Known:
+    """A picture that is known in part, as latents, to be put back at the noise level of each of the first steps.
+
+    Attributes
+    ----------
+    clean, noise
+        [1, c, h / 8, w / 8] both: the picture encoded, and the noise that painting starts from.
+    mask
+        bool [1, 1, h / 8, w / 8]: where it is known.
+    steps
+        So many steps start from it; after them it may change.
+    """
+
+    clean: Tensor
+    noise: Tensor
+    mask: Tensor
+    steps: int
+
+    def put_back(self, scheduler: Any, latents: Tensor, index: int) -> Tensor:
+        """Latents with what is known in its place, at the noise of the step with that index."""
+        noised = scheduler.add_noise(self.clean, self.noise, scheduler.timesteps[index][None])
+        return torch.where(self.mask, noised, latents)
+
+
+def encode(vae: Any, picture: Tensor) -> Tensor:
+    """A picture [3, h, w] in [0, 1] -> latents [1, c, h / 8, w / 8]."""
+    encoded = vae.encode(picture[None] * 2 - 1)
+    latents = encoded.latent_dist.mode() if isinstance(vae, AutoencoderKL) else encoded.latents
+    return latents * vae.config.scaling_factor
+
+
+def latent_mask(seen: Tensor, size: tuple[int, int]) -> Tensor:
+    """Where pixels are seen [1, h, w] in [0, 1] -> where latents of `size` are: bool [1, 1, *size]."""
+    return F.interpolate(seen[None].float(), size, mode="area") > NEARLY_ALL
+
+
+@dataclass(frozen=True)
+class AfterStep:
+    """What diffusers calls after each step: reports it, and prepares the next one."""
+
+    report: Progress
+    steps: int
+    known: Known | None = None
+
+    def __call__(self, pipeline: Any, index: int, timestep: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Report the step, and put back what is known where the next one starts from it."""
+        self.report((index + 1) / self.steps, f"step {index + 1} of {self.steps}")
+        following = index + 1
+        if self.known is not None and following <= self.known.steps and following < len(pipeline.scheduler.timesteps):
+            tensors["latents"] = self.known.put_back(pipeline.scheduler, tensors["latents"], following)
+        return tensors
