@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from ..device import resolve
 from ..errors import InputError
 from ..layers.layered_video import LayeredVideo
 from ..layers.store import save_layers
@@ -14,7 +17,7 @@ from ..options import DecomposeOptions
 from ..places import default_folder
 from ..progress import Progress, quiet, within
 from ..video.read import Video, read_video
-from .clip import Footage, check_mask, find_masks, fit_layers, prepare, read_masks
+from .clip import Footage, Marks, check_mask, find_masks, fit_layers, prepare, read_masks
 from .fit import Watch
 from .masks import mask_from_box, mask_from_scribble
 from .report import Report, examine
@@ -25,6 +28,44 @@ LEAST_OBJECT_PX = 64  # of the frame that shows most of it: less gives the fit n
 MOST_MASK_PX = 1_000_000_000  # of a mask video's frames together
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels, the last two not included
+
+
+def decompose(
+    video: Video,
+    masks: Marks = None,
+    options: DecomposeOptions | None = None,
+    progress: Progress = quiet,
+    watch: Watch | None = None,
+    ckpt: Path | None = None,
+    device: torch.device | str | None = None,
+) -> LayeredVideo:
+    """Split a clip into foreground and background.
+
+    Stopped half-way, the same call goes on from the last state it kept.
+
+    Parameters
+    ----------
+    video
+        At any size; it is worked on at the options' size.
+    masks
+        The object: bool [T, H, W] for every frame, or some frames' masks [H, W] by number, carried through the clip;
+        None takes what moves against the background. Any size of the video's aspect.
+    watch
+        Called after each turn of the fit, with the fit as it is then.
+    ckpt
+        Where weights lie, if the options ask for RAFT or SAM; the home's `ckpt` by default.
+    device
+        Where the fit and these networks run; the best there is by default.
+
+    Raises
+    ------
+    InputError
+        Fewer than two frames or too many, a cut, a mask that is empty, covers all or does not fit, or nothing that
+        moves.
+    """
+    session = DecomposeSession.begin(video, options, within(progress, 0, 0.1), ckpt, resolve(device))
+    session.find(masks, within(progress, 0.1, 0.2))
+    return session.fit(within(progress, 0.2, 1), watch)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +88,8 @@ class DecomposeSession:
         Which part is used, at which size, how well and by what means.
     footage
         That part. Marks are in its frames, counted from 0, and in their pixels.
-    ckpt
-        Where weights lie, if the options ask for RAFT or SAM.
+    ckpt, device
+        Where weights lie, if the options ask for RAFT or SAM, and where they and the fit run.
     marks
         By frame; they may change while anything else runs.
     masks
@@ -61,6 +102,7 @@ class DecomposeSession:
     options: DecomposeOptions
     footage: Footage
     ckpt: Path
+    device: torch.device
     marks: dict[int, Mark]
     masks: np.ndarray | None = None
     clip: LayeredVideo | None = None
@@ -74,10 +116,11 @@ class DecomposeSession:
         options: DecomposeOptions | None = None,
         progress: Progress = quiet,
         ckpt: Path | None = None,
+        device: torch.device | None = None,
     ) -> DecomposeSession:
         """Read the part of a video that the options choose, and its motion. Raises as `prepare` does."""
-        options, ckpt = options or DecomposeOptions(), ckpt or default_folder("ckpt")
-        return cls(video, options, prepare(video, options, progress, ckpt), ckpt, {})
+        options, ckpt, device = options or DecomposeOptions(), ckpt or default_folder("ckpt"), resolve(device)
+        return cls(video, options, prepare(video, options, progress, ckpt, device), ckpt, device, {})
 
     @property
     def frame_count(self) -> int:
@@ -126,13 +169,24 @@ class DecomposeSession:
         """Forget what was marked in a frame."""
         self.marks.pop(number, None)
 
+    def find(self, marks: Marks, progress: Progress = quiet) -> np.ndarray:
+        """The masks by what `decompose` takes: those of all frames, of some by number, or none for what moves."""
+        if marks is None:
+            return self.find_moving(progress)
+        if isinstance(marks, Mapping):
+            for number, mask in marks.items():
+                self.mark_mask(number, mask)
+            return self.find_marked(progress)
+        return self.take_masks(marks)
+
     def find_marked(self, progress: Progress = quiet) -> np.ndarray:
         """Carry the marks through all frames -> the masks. Raises InputError where there are none."""
         marks = dict(self.marks)
         if not marks:
             raise InputError("nothing is marked yet; mark the object in a frame first.")
         sam = sam_folder(self.ckpt) if self.options.tracker == "sam" else None
-        masks = find_masks(self.footage, {number: mark.mask for number, mark in marks.items()}, progress, sam)
+        shown = {number: mark.mask for number, mark in marks.items()}
+        masks = find_masks(self.footage, shown, progress, sam, self.device)
         return self._found(masks, marks)
 
     def find_moving(self, progress: Progress = quiet) -> np.ndarray:
@@ -170,7 +224,7 @@ class DecomposeSession:
             raise InputError("the object is not found yet; find it first.")
         clip = self.clip
         if clip is None:
-            clip = fit_layers(self.footage, masks, progress, watch, self.options.quality)
+            clip = fit_layers(self.footage, masks, progress, watch, self.options.quality, self.device)
             if self.masks is masks:  # and no others were found meanwhile
                 self.clip = clip
         return clip

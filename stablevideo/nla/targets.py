@@ -40,6 +40,8 @@ class Targets:
         By layer: bool [T, H, W], where its map matters.
     edges
         int64 [n]: the pixels around the matte's edges, counted through all frames.
+    device
+        Where what is drawn goes; it is drawn from on the CPU.
     """
 
     pictures: Tensor
@@ -51,9 +53,10 @@ class Targets:
     edges: Tensor
     boxes: Tensor
     random: torch.Generator
+    device: torch.device
 
     @classmethod
-    def of(cls, clip: LayeredVideo, seed: int) -> Targets:
+    def of(cls, clip: LayeredVideo, seed: int, device: torch.device) -> Targets:
         """Read a clip's frames, matte and maps; place each layer on the canvas as large as it may be."""
         pictures, alpha, edges = [], [], []
         near: dict[LayerName, list[Tensor]] = {name: [] for name in LAYER_NAMES}
@@ -76,6 +79,7 @@ class Targets:
             torch.cat(edges),
             clip.matte.boxes,
             torch.Generator().manual_seed(seed),
+            device,
         )
 
     @property
@@ -103,7 +107,8 @@ class Targets:
         frames = frame[:, None].expand(x.shape)
         weights = torch.where(self.near[name][frames, y, x], 1.0, FAR_WEIGHT)
         canvas = self._canvas(name, frame, xy)
-        return self.video(frames.flatten(), xy.flatten(0, 1)), canvas, weights.view(-1, 1)
+        video = self.video(frames.flatten(), xy.flatten(0, 1))
+        return video.to(self.device), canvas.to(self.device), weights.view(-1, 1).to(self.device)
 
     def _canvas(self, name: LayerName, frame: Tensor, xy: Tensor) -> Tensor:
         """The lattice at pixels xy [f, m, 2] of frames [f] -> [f * m, 2], kept within reach of a tanh."""
@@ -132,8 +137,8 @@ class Targets:
     def _at(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         height, width = self.size
         frame, y, x = index // (height * width), index // width % height, index % width
-        colours = self.pictures[frame, :, y, x].float() / 255
-        return self.video(frame, torch.stack([x, y], 1)), colours, self.alpha[frame, y, x].float() / 255
+        colours, alpha = self.pictures[frame, :, y, x].to(self.device), self.alpha[frame, y, x].to(self.device)
+        return self.video(frame, torch.stack([x, y], 1)).to(self.device), colours.float() / 255, alpha.float() / 255
 
 
 def _widened(mask: Tensor, reach_px: int) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..files import whole_file
 from ..layers.coords import LAYER_NAMES
 from ..progress import Progress, quiet
 from ..video.flow import ClipFlow
@@ -47,9 +48,8 @@ class _Run:
             key: self.networks.get_submodule(name).state_dict() for name, key in CHECKPOINT_KEYS.items()
         }
         states |= {"iteration": self.iteration, "optimizer_all_state_dict": self.optimizer.state_dict()}
-        partial = self.path.with_name("checkpoint.partial")
-        torch.save(states, partial)
-        partial.replace(self.path)
+        with whole_file(self.path) as partial:
+            torch.save(states, partial)
 
     def load(self) -> None:
         """Go back to the checkpoint."""
