@@ -4,28 +4,59 @@ import argparse
 import logging
 from pathlib import Path
 
+from stablevideo.device import resolve
+from stablevideo.errors import InputError
+from stablevideo.places import default_folder
 from stablevideo.ui.page import build_app, launch_options
-from stablevideo.ui.session import Settings
+from stablevideo.ui.settings import Settings, for_one_person
 
 
 def main() -> None:
     """Parse the arguments and serve the page until it is stopped."""
+    parser = _parser()
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        settings = _settings(arguments)
+    except InputError as error:
+        parser.error(str(error))
+    page = build_app(settings)
+    page.launch(server_name=arguments.host, server_port=arguments.port, share=arguments.share, **launch_options())
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default=None, help="address to listen on; this machine only by default")
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--share", action="store_true", help="ask Gradio for a public link")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder with the clips")
-    parser.add_argument("--ckpt", type=Path, default=Path("ckpt"), help="the folder with the weights")
-    parser.add_argument("--log", type=Path, default=Path("log"), help="the folder for results")
+    parser.add_argument("--data", type=Path, default=None, help="the folder with the clips")
+    parser.add_argument("--ckpt", type=Path, default=None, help="the folder with the weights")
+    parser.add_argument("--log", type=Path, default=None, help="the folder for results")
     parser.add_argument("--model", default=None, help="the model chosen at first")
     parser.add_argument("--device", default=None, help="cuda, mps or cpu; the best there is by default")
     parser.add_argument("--offload", action="store_true", help="save GPU memory, a little slower")
     parser.add_argument("--no-safety-checker", action="store_true", help="do not hold back flagged pictures")
-    arguments = vars(parser.parse_args())
-    host, port, share = (arguments.pop(name) for name in ("host", "port", "share"))
-    settings = Settings(safety_checker=not arguments.pop("no_safety_checker"), **arguments)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    build_app(settings).launch(server_name=host, server_port=port, share=share, **launch_options())
+    parser.add_argument(
+        "--keep-clips",
+        action="store_true",
+        help="keep what visitors make, where all of them see it; without this, a page that others can reach shows "
+        "each visitor's clips to that visitor only, and removes them at the end of the visit",
+    )
+    return parser
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return Settings(
+        data=arguments.data or default_folder("data"),
+        ckpt=arguments.ckpt or default_folder("ckpt"),
+        log=arguments.log or default_folder("log"),
+        model=arguments.model,
+        device=resolve(arguments.device),
+        offload=arguments.offload,
+        safety_checker=not arguments.no_safety_checker,
+        one_person=for_one_person(arguments.host, arguments.share),
+        keep_clips=arguments.keep_clips,
+    )
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 # Read when torch is first imported; a value that is already set stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+__version__ = "0.2.0"
+
 from .clips import list_clips, load_clip
 from .decompose import decompose
 from .edit.background import edit_background

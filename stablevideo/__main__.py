@@ -1,30 +1,36 @@
 """The command line: `python -m stablevideo edit NAME --foreground TEXT ...`."""
 
-import functools
-import inspect
 import json
 import logging
+import shutil
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, fields
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 import typer
 
 from .clips import clip_folder, load_clip, new_clip_folder
-from .decompose import box_masks, examine, find_masks, fit_layers, prepare, read_masks, sam_folder
+from .decompose.clip import parse_box
+from .decompose.session import DecomposeSession
+from .device import resolve
 from .edit.background import edit_background
 from .edit.keyframes import edit_foreground
+from .edit.own_picture import lay_picture
+from .edit.painting import Edit
 from .errors import InputError
+from .files import whole_file
+from .flags import with_flags
+from .layers.coords import LayerName
 from .layers.layered_video import LayeredVideo
-from .layers.store import save_layers
 from .nla.export import export_nla
 from .nla.files import NLATraining
 from .nla.train import train_nla
-from .options import BackgroundOptions, DecomposeOptions, ForegroundOptions, RenderOptions, choices
+from .options import BackgroundOptions, DecomposeOptions, ForegroundOptions, RenderOptions
+from .places import default_folder
 from .progress import within
 from .results import save_run
 from .video.pictures import read_picture
@@ -32,10 +38,15 @@ from .video.read import read_video
 
 command = typer.Typer(add_completion=False, no_args_is_help=True, help="Edit a video with words, without flicker.")
 
+
+def _folder(kind: Literal["ckpt", "data", "log"], help: str) -> Any:
+    return typer.Option(help=help, default_factory=partial(default_folder, kind), show_default=f"{kind}/")
+
+
 Name = Annotated[str, typer.Argument(help="the clip: a folder in --data")]
-Data = Annotated[Path, typer.Option(help="the folder with the clips")]
-Ckpt = Annotated[Path, typer.Option(help="the folder with the weights")]
-Log = Annotated[Path, typer.Option(help="the folder for results")]
+Data = Annotated[Path, _folder("data", "the folder with the clips")]
+Ckpt = Annotated[Path, _folder("ckpt", "the folder with the weights")]
+Log = Annotated[Path, _folder("log", "the folder for results")]
 Device = Annotated[str | None, typer.Option(help="cuda, mps or cpu; the best there is by default")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output, last")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="also copy the video here")]
@@ -53,35 +64,6 @@ def _commands() -> None:
     """Edit a video with words, without flicker."""
 
 
-def with_flags(*option_classes: type) -> Callable[[Callable], Callable]:
-    """Give a command one flag for each field of the options dataclasses, in its argument `given`.
-
-    Flags left out are left out of `given` too, so that a model's own defaults can hold.
-    """
-    items = {item.name: item for options in option_classes for item in fields(options)}
-
-    def decorate(function: Callable) -> Callable:
-        @functools.wraps(function)
-        def run(**arguments: Any) -> None:
-            given = {name: arguments.pop(name) for name in items}
-            function(given={k: v for k, v in given.items() if v is not None}, **arguments)
-
-        signature = inspect.signature(function)
-        parameters = [p for p in signature.parameters.values() if p.name != "given"]
-        for name, item in items.items():
-            kind = str if choices(item) else item.type
-            meta = item.metadata
-            limits = f" ({meta['low']:g} to {meta['high']:g})" if meta["low"] is not None else ""
-            text = f"{meta['help']}{limits}; default: {item.default}"
-            note = Annotated[kind | None, typer.Option(help=text)]
-            parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=note))
-        run.__signature__ = signature.replace(parameters=parameters)
-        run.__annotations__ = {p.name: p.annotation for p in parameters}
-        return run
-
-    return decorate
-
-
 @command.command()
 @with_flags(ForegroundOptions, BackgroundOptions, RenderOptions)
 def edit(
@@ -93,9 +75,9 @@ def edit(
     offload: Annotated[bool, typer.Option("--offload", help="save GPU memory, a little slower")] = False,
     safety_checker: Annotated[bool, typer.Option(help="hold back flagged pictures")] = True,
     output: Output = None,
-    data: Data = Path("data"),
-    ckpt: Ckpt = Path("ckpt"),
-    log: Log = Path("log"),
+    data: Data,
+    ckpt: Ckpt,
+    log: Log,
     device: Device = None,
     as_json: Json = False,
     given: dict[str, Any],
@@ -109,20 +91,21 @@ def edit(
     clip = load_clip(clip_folder(data, name), device, progress=within(_show, 0, 0.2, "loading the clip: "))
     editor = load_editor(model, ckpt, device, offload, safety_checker)
     defaults = editor.spec.defaults
-    edits = {}
+    edits: dict[LayerName, Edit] = {}
     if background:
-        options = BackgroundOptions(**{**defaults, **_picked(BackgroundOptions, given)})
+        back = BackgroundOptions(**{**defaults, **_picked(BackgroundOptions, given)})
         part = within(_show, 0.2, 0.45, "background: ")
-        edits["background"] = edit_background(clip, background, editor, options, part)
+        edits["background"] = edit_background(clip, background, editor, back, part)
     if foreground:
-        options = ForegroundOptions(**{**defaults, **_picked(ForegroundOptions, given)})
+        front = ForegroundOptions(**{**defaults, **_picked(ForegroundOptions, given)})
         part = within(_show, 0.45, 0.85, "foreground: ")
-        edits["foreground"] = edit_foreground(clip, foreground, editor, options, part)
+        edits["foreground"] = edit_foreground(clip, foreground, editor, front, part)
     folder = save_run(
         clip,
         log,
         {"edits": [edit.settings for edit in edits.values()]},
-        **{layer: edit.atlas for layer, edit in edits.items()},
+        foreground=edits["foreground"].atlas if foreground else None,
+        background=edits["background"].atlas if background else None,
         keyframes=edits["foreground"].keyframes if foreground else (),
         options=render_options,
         progress=within(_show, 0.85, 1, "rendering "),
@@ -146,8 +129,9 @@ def decompose(
         Method, typer.Option(help="lattice takes about a minute; nla trains the published networks, for hours")
     ] = Method.lattice,
     iterations: Annotated[int, typer.Option(help="of the published training", min=1)] = 400_000,
-    data: Data = Path("data"),
-    ckpt: Ckpt = Path("ckpt"),
+    data: Data,
+    ckpt: Ckpt,
+    device: Device = None,
     as_json: Json = False,
     given: dict[str, Any],
 ) -> None:
@@ -156,32 +140,32 @@ def decompose(
     Without --masks and --box, the object is what moves against the background. Stopped half-way, the same command
     goes on from where it was.
     """
+    chosen = resolve(device)
     begun = method is Method.nla and (data / name / "checkpoint").is_file()
     folder = clip_folder(data, name) if begun else new_clip_folder(data, name)
-    opened, options = read_video(video), DecomposeOptions(**{**given, **parse_size(size)})
     if masks and box:
         raise InputError("give --masks or --box, not both.")
-    marked = read_masks(masks) if masks else None
+    options = DecomposeOptions(**{**given, **parse_size(size)})
+    session = DecomposeSession.begin(read_video(video), options, within(_show, 0, 0.1), ckpt, chosen)
+    finding = within(_show, 0.1, 0.2)
     if box:
-        marked = box_masks(opened, box, box_frame, options)
-    footage = prepare(opened, options, within(_show, 0, 0.1), ckpt)
-    if masks and len(marked) == opened.frame_count:
-        marked = marked[options.first_frame :][: len(footage.frames)]
-    sam = sam_folder(ckpt) if options.tracker == "sam" else None
-    found = find_masks(footage, marked, within(_show, 0.1, 0.2), sam)
+        session.mark_box(box_frame, session.box_of(parse_box(box)))
+        session.find_marked(finding)
+    elif masks:
+        session.read_masks(masks)
+    else:
+        session.find_moving(finding)
     if method is Method.nla:
-        train_nla(
-            footage.pictures, torch.from_numpy(found), footage.flow, folder, NLATraining(iterations), progress=_show
-        )
+        pictures, found = session.footage.pictures.to(chosen), torch.from_numpy(session.masks).to(chosen)
+        train_nla(pictures, found, session.footage.flow, folder, NLATraining(iterations), progress=_show)
         print(json.dumps({"clip": name, "folder": str(folder)}) if as_json else folder)
         return
-    clip = fit_layers(footage, found, within(_show, 0.2, 0.95), quality=options.quality)
-    report = asdict(examine(clip, footage, within(_show, 0.95, 1)))
-    save_layers(clip, folder, {"report": report})
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
-    facts = {"clip": name, "folder": str(folder), "frames": clip.frame_count, "size": [*clip.size[::-1]]}
-    print(json.dumps(facts | {"report": report}) if as_json else f"{folder}: {report['psnr']} dB. {report['verdict']}")
+    report = session.decompose(folder, within(_show, 0.2, 1))
+    _end_line()
+    height, width = session.footage.size
+    facts = {"clip": name, "folder": str(folder), "frames": session.frame_count, "size": [width, height]}
+    said = f"{folder}: {report.psnr} dB. {report.verdict}"
+    print(json.dumps(facts | {"report": asdict(report)}) if as_json else said)
 
 
 @command.command()
@@ -190,15 +174,16 @@ def export(
     *,
     nla: Annotated[Path, typer.Option(help="the folder to write the clip into")],
     minutes: Annotated[float, typer.Option(help="how long to fit the networks", min=0.01)] = 18,
-    data: Data = Path("data"),
+    data: Data,
+    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Write a decomposed clip as a layered-neural-atlas checkpoint that other tools load."""
     new_clip_folder(nla, name)
-    clip = load_clip(clip_folder(data, name), progress=within(_show, 0, 0.02, "loading the clip: "))
-    facts = asdict(export_nla(clip, nla, name, minutes, progress=within(_show, 0.02, 1)))
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
+    folder = clip_folder(data, name)
+    clip = load_clip(folder, device, progress=within(_show, 0, 0.02, "loading the clip: "))
+    facts = asdict(export_nla(clip, nla, name, minutes, progress=within(_show, 0.02, 1), device=device))
+    _end_line()
     lost = facts["lattice_psnr"] - facts["networks_psnr"]
     said = f"{nla / name}: {facts['networks_psnr']:.1f} dB, {lost:.1f} dB less than the clip's own layers."
     print(json.dumps({"clip": name, "folder": str(nla / name), **facts}) if as_json else said)
@@ -209,22 +194,37 @@ def export(
 def render(
     name: Name,
     *,
-    foreground_atlas: Annotated[Path | None, typer.Option(help="an edited foreground atlas")] = None,
-    background_atlas: Annotated[Path | None, typer.Option(help="an edited background atlas")] = None,
+    foreground_atlas: Annotated[
+        Path | None, typer.Option(help="a picture over or in place of the foreground atlas")
+    ] = None,
+    background_atlas: Annotated[
+        Path | None, typer.Option(help="a picture over or in place of the background atlas")
+    ] = None,
     size: Annotated[str | None, typer.Option(help="WxH of the result; the clip's by default")] = None,
     output: Output = None,
-    data: Data = Path("data"),
-    log: Log = Path("log"),
+    data: Data,
+    log: Log,
     device: Device = None,
     as_json: Json = False,
     given: dict[str, Any],
 ) -> None:
-    """Map atlases, edited by hand or the clip's own, back to a video."""
+    """Map atlases, edited by hand or the clip's own, back to a video.
+
+    A picture with transparency lies over the clip's own atlas, one without takes its place.
+    """
     options = RenderOptions(**{**given, **parse_size(size)})
     clip = load_clip(clip_folder(data, name), device, progress=within(_show, 0, 0.5, "loading the clip: "))
-    atlases = {"foreground": foreground_atlas, "background": background_atlas}
-    pictures = {layer: clip.check_atlas(layer, read_picture(path)) for layer, path in atlases.items() if path}
-    folder = save_run(clip, log, {}, **pictures, options=options, progress=within(_show, 0.5, 1, "rendering "))
+    given_atlases: dict[LayerName, Path | None] = {"foreground": foreground_atlas, "background": background_atlas}
+    edits = {layer: lay_picture(clip, layer, read_picture(path, True)) for layer, path in given_atlases.items() if path}
+    folder = save_run(
+        clip,
+        log,
+        {"edits": [edit.settings for edit in edits.values()]},
+        foreground=edits["foreground"].atlas if "foreground" in edits else None,
+        background=edits["background"].atlas if "background" in edits else None,
+        options=options,
+        progress=within(_show, 0.5, 1, "rendering "),
+    )
     _finish(folder, clip, output, as_json, {})
 
 
@@ -247,18 +247,19 @@ def _finish(folder: Path, clip: LayeredVideo, output: Path | None, as_json: bool
     video = folder / "video.mp4"
     if output:
         output.parent.mkdir(parents=True, exist_ok=True)
-        partial = output.with_name(output.name + ".partial")
-        try:
-            partial.write_bytes(video.read_bytes())
-            partial.replace(output)
-        finally:
-            partial.unlink(missing_ok=True)
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
+        with whole_file(output) as partial:
+            shutil.copyfile(video, partial)
+    _end_line()
     if as_json:
         print(json.dumps({"video": str(output or video), "folder": str(folder), "clip": clip.name, **facts}))
     else:
         print(output or video)
+
+
+def _end_line() -> None:
+    """Leave the line on which progress was shown."""
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
 
 
 def _show(fraction: float, text: str) -> None:

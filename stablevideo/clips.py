@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from . import files
+from .device import resolve
 from .errors import InputError
 from .layers.coords import LAYER_NAMES, LayerName, Window
 from .layers.layer import Layer
@@ -69,7 +70,7 @@ def load_clip(
     folder
         A clip as StableVideo, Text2LIVE and layered-neural-atlases lay it out, or one decomposed here.
     device
-        Where atlases and warps go; the CPU by default.
+        Where atlases and warps go; the best there is by default.
     atlas_resolution
         Texels over a network layer's whole canvas; an atlas picture is the part of it that the clip sees.
     progress
@@ -80,7 +81,7 @@ def load_clip(
     InputError
         Something is missing or wrong; the message names it.
     """
-    folder = Path(folder)
+    folder, device = Path(folder), resolve(device)
     if (folder / "layers.json").is_file():
         return load_layers(folder, device)
     config = NLAConfig.from_file(folder / "config.json")
@@ -138,7 +139,7 @@ def _layer(
     baked: BakedLayer,
     size: tuple[int, int],
     atlas_resolution: int,
-    device: torch.device | str | None,
+    device: torch.device,
 ) -> Layer:
     """Bring a baked layer to the atlas resolution asked and its lattice from the canvas to uv."""
     scale = atlas_resolution / baked.window.resolution

@@ -19,6 +19,8 @@ from torch import Tensor
 from .errors import InputError
 
 LOGGER = logging.getLogger(__name__)
+PARTIAL = ".partial"  # how a file or folder that is not whole yet ends
+CACHE_BYTES = 4_000_000_000
 
 
 def cache_folder() -> Path:
@@ -39,7 +41,10 @@ def content_key(*parts: bytes) -> str:
 
 
 def store(key: str, tensors: dict[str, Tensor], facts: dict) -> None:
-    """Keep tensors and a JSON object of facts under a key. A cache that cannot be written is only logged."""
+    """Keep tensors and a JSON object of facts under a key. A cache that cannot be written is only logged.
+
+    What was not asked for longest is removed where the cache outgrows CACHE_BYTES.
+    """
     folder = cache_folder()
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     metadata = {"facts": json.dumps(facts), "checksum": _checksum(tensors.items(), json.dumps(facts))}
@@ -49,8 +54,20 @@ def store(key: str, tensors: dict[str, Tensor], facts: dict) -> None:
             partial = Path(temporary) / "partial"
             save_file(tensors, partial, metadata)
             partial.replace(folder / f"{key}.safetensors")
+        prune(folder, CACHE_BYTES, keep=f"{key}.safetensors")
     except (OSError, SafetensorError) as error:
         LOGGER.warning("the cache in %s cannot be written: %s", folder, error)
+
+
+def prune(folder: Path, most_bytes: int, keep: str = "") -> None:
+    """Remove the entries of a cache that were used longest ago, until what is left takes at most so many bytes."""
+    entries = [(path, path.stat()) for path in folder.glob("*.safetensors") if path.name != keep]
+    left = sum(facts.st_size for _, facts in entries)
+    for path, facts in sorted(entries, key=lambda entry: entry[1].st_mtime):
+        if left <= most_bytes:
+            return
+        path.unlink(missing_ok=True)
+        left -= facts.st_size
 
 
 def fetch(key: str) -> tuple[dict[str, Tensor], dict] | None:
@@ -64,6 +81,7 @@ def fetch(key: str) -> tuple[dict[str, Tensor], dict] | None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         facts = json.loads(metadata["facts"])
         if metadata["checksum"] == _checksum(tensors.items(), metadata["facts"]):
+            path.touch()  # used now
             return tensors, facts
         reason = "its checksum does not fit"
     except (OSError, SafetensorError, KeyError, ValueError) as error:
@@ -87,6 +105,17 @@ def _checksum(tensors: Iterable[tuple[str, Tensor]], facts: str) -> str:
 
 
 @contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a file beside `path` to write, and put it in its place at the end; after any error nothing is left of it."""
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
     """Give a hidden folder beside `folder` to write into, and rename it to that at the end.
 
@@ -95,7 +124,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     if folder.exists():
         raise InputError(f"{folder} is already there; choose another name.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
+    partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}{PARTIAL}")
     partial.mkdir()
     try:
         yield partial

@@ -51,7 +51,7 @@ class ForegroundOptions(DiffusionOptions):
     negative_prompt: str = option(UNWANTED, "what the picture should not show")
     keyframes: str = option("auto", "frame numbers such as '0, 20, 40', or auto")
     strength: float = option(
-        0.8, "how much of the appearance from earlier keyframes is painted anew: 1 is all", 0.0, 1.0, 0.05
+        0.8, "how much of the appearance from earlier keyframes is painted anew: 1 is all", 0.0, 1.0, 0.01
     )
     aggregation: Literal["merge", "network"] = option(
         "merge",

@@ -2,15 +2,16 @@
 
 import json
 import secrets
-import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 from torch import Tensor
 
+from . import __version__
 from .edit.keyframe import Keyframe
+from .files import whole_folder
 from .layers.layered_video import LayeredVideo
 from .options import RenderOptions
 from .progress import Progress, quiet
@@ -44,7 +45,8 @@ def save_run(
     """
     options = options or RenderOptions()
     size = options.size(clip.size)
-    with new_folder(log) as folder:
+    run = new_folder(log)
+    with whole_folder(run) as folder:
         edited = {"foreground": foreground, "background": background}
         for name, atlas in edited.items():
             if atlas is not None:
@@ -55,6 +57,7 @@ def save_run(
                 name = f"{keyframe.frame:05d}-{part}.png"
                 write_picture(folder / "keyframes" / name, getattr(keyframe, part))
         record = {"clip": clip.name, "size": [size[1], size[0]], "render": vars(options), **settings}
+        record |= {"device": str(clip.device), "versions": versions()}
         (folder / "settings.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
         frames = clip.render(foreground, background, size, shading=options.shading)
         write_video(
@@ -63,7 +66,7 @@ def save_run(
             clip.video.fps,
             audio=clip.video.path if clip.video.has_audio else None,
         )
-    return folder.with_name(folder.name.removesuffix(".partial"))
+    return run
 
 
 def _counted(chunks: Iterator[Tensor], total: int, progress: Progress) -> Iterator[Tensor]:
@@ -74,16 +77,12 @@ def _counted(chunks: Iterator[Tensor], total: int, progress: Progress) -> Iterat
         progress(done / total, f"frame {done} of {total}")
 
 
-@contextmanager
-def new_folder(log: Path) -> Iterator[Path]:
-    """A folder to fill under a temporary name: renamed when all went well, removed when not."""
-    log.mkdir(parents=True, exist_ok=True)
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-    folder = log / f"{name}.partial"
-    folder.mkdir()
-    try:
-        yield folder
-        folder.rename(log / name)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+def new_folder(log: Path) -> Path:
+    """A name of a run that is not taken: the time, and something of its own."""
+    return log / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def versions() -> dict[str, str]:
+    """What a result depends on besides its settings."""
+    packages = ("torch", "diffusers", "transformers", "opencv-python")
+    return {"stablevideo": __version__, **{name: metadata.version(name) for name in packages}}

@@ -86,7 +86,7 @@ def test_atlas_of_the_wrong_size(tmp_path, sample):
     write_picture(tmp_path / "small.png", sample.foreground.atlas[:, :50, :50])
     done = run("render", "sample", "--foreground-atlas", tmp_path / "small.png", "--log", tmp_path / "log")
     assert done.returncode == 2
-    assert "the foreground atlas must be" in done.stderr
+    assert "the foreground atlas must have its aspect, 1053x569, got 50x50" in done.stderr
     assert "got 50x50" in done.stderr
 
 

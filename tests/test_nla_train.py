@@ -165,10 +165,10 @@ def test_rigidity_is_zero_for_isometries_alone():
     angle = torch.tensor(0.7)
     right = step * torch.stack([angle.cos(), angle.sin()])
     down = step * torch.stack([-angle.sin(), angle.cos()])
-    assert rigidity(here, here + right, here + down, step).abs().max() < 1e-3
-    assert rigidity(here, here + right, here - down, step).abs().max() < 1e-3  # a mirror is one too
+    assert rigidity([here, here + right, here + down], step).abs().max() < 1e-3
+    assert rigidity([here, here + right, here - down], step).abs().max() < 1e-3  # a mirror is one too
     for a, b in ((2 * right, down), (0.5 * right, 0.5 * down), (right, down + 0.5 * right)):
-        assert rigidity(here, here + a, here + b, step).min() > 0.1
+        assert rigidity([here, here + a, here + b], step).min() > 0.1
 
 
 def test_bootstrapping_is_the_cross_entropy():

@@ -1,8 +1,8 @@
 """The tab 'Your video': a person's video becomes a clip, by hand in a browser and by the page's endpoints."""
 
+import tempfile
 import threading
 import time
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,21 +11,27 @@ import numpy as np
 import pytest
 import torch
 from gradio_client import Client, handle_file
+from gradio_client.utils import Status
 
 from stablevideo import InputError, read_video
 from stablevideo.decompose import fit
+from stablevideo.decompose.session import DecomposeSession
+from stablevideo.layers.store import save_layers
 from stablevideo.options import DecomposeOptions
 from stablevideo.progress import Cancelled
+from stablevideo.ui import fit_step
 from stablevideo.ui.live import watched
-from stablevideo.ui.marking import shown_size
+from stablevideo.ui.marking import enlarged, shown_size
 from stablevideo.ui.page import build_app, launch_options
-from stablevideo.ui.project import Clock, Project
-from stablevideo.ui.session import PROJECTS_KEPT, Settings, Workshop
-from stablevideo.ui.uploads import Upload, free_name, height_for, open_upload, statement, suggested
+from stablevideo.ui.progress_view import Clock
+from stablevideo.ui.project import Project
+from stablevideo.ui.settings import Settings
+from stablevideo.ui.uploads import Upload, height_for, open_upload, statement, suggested
+from stablevideo.ui.visits import ROOT_PREFIX
 from stablevideo.ui.your_video_layout import IN_SIGHT
 from stablevideo.video.write import write_video
-from tests.clips import smooth_picture
-from tests.conftest import REAL, ROOT
+from tests.clips import make_clip, smooth_picture
+from tests.conftest import REAL
 
 SIZE, COUNT = (72, 128), 8
 DISC = np.array([44.0, 36.0]), 18  # centre in the first frame and radius, in pixels
@@ -53,10 +59,9 @@ def drawn(count=COUNT, seed=1):
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
-    """A data folder with the sample clip, uploads to choose from, and where results go."""
+    """A data folder with a small clip, uploads to choose from, and where results go."""
     folder = tmp_path_factory.mktemp("your-video")
-    (folder / "data").mkdir()
-    (folder / "data" / "sample").symlink_to(ROOT / "data" / "sample")
+    save_layers(make_clip(folder / "made"), folder / "data" / "small")
     frames, masks = drawn()
     write_video([frames], folder / "disc.mp4", 25, crf=4)
     write_video([torch.from_numpy(masks)[:, None].expand(-1, 3, -1, -1).float()], folder / "masks.mp4", 25)
@@ -69,20 +74,21 @@ def places(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(places, ckpt):
-    page = build_app(Settings(places / "data", ckpt, places / "log", model="embedded", device="cpu"))
+    cpu = torch.device("cpu")
+    page = build_app(Settings(places / "data", ckpt, places / "log", model="embedded", device=cpu))
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
     yield url
     page.close()
 
 
 @pytest.fixture
-def project(places):
-    return Project.begun(open_upload(places / "disc.mp4"), DecomposeOptions(), Path("ckpt"))
+def project(places, ckpt, tmp_path):
+    return Project.begin(open_upload(places / "disc.mp4"), DecomposeOptions(), tmp_path, ckpt)
 
 
 def at(project, *places):
     """Pixels of the frame as pixels of the shown picture."""
-    scale = shown_size(project.footage.frames[0])[0] / SIZE[1]
+    scale = shown_size(project.work.frame(0))[0] / SIZE[1]
     return [((x + 0.5) * scale, (y + 0.5) * scale) for x, y in places]
 
 
@@ -137,86 +143,94 @@ def test_what_is_no_video_is_refused_without_telling_where_it_lies(places):
         open_upload(None)
 
 
-def test_a_clip_gets_a_free_name_made_from_the_files(tmp_path):
-    assert free_name(tmp_path, "../My holiday (1)") == "My-holiday-1"
-    (tmp_path / "My-holiday-1").mkdir()
-    assert free_name(tmp_path, "My holiday (1)") == "My-holiday-1-2"
-    assert free_name(tmp_path, "Ünïcödé") == "n-c-d"
-    assert free_name(tmp_path, "...") == "clip"
-
-
-def test_two_clicks_make_a_box_and_the_object_in_it(project):
+def test_two_clicks_make_a_box_and_the_object_in_it(project, tmp_path):
     truth = drawn()[1]
     first, second = at(project, (22, 62), (66, 14))  # lower left and upper right
-    project.click(0, first)
+    plain = project.picture()
+    project.click(first)
     assert project.marked() == "Now click the opposite corner."
-    project.click(0, second)
-    assert project.boxes == {0: (22, 14, 67, 63)}
-    assert overlap(project.marks[0], truth[0]) > 0.9
-    plain, marked = (replace(project, marks=marks, boxes={}).picture(0) for marks in ({}, project.marks))
-    assert np.abs(marked.astype(int) - plain)[200:230, 250:280].mean() > 20
-    project.find("box", None)
-    assert all(overlap(found, mask) > 0.85 for found, mask in zip(project.masks, truth, strict=True))
+    project.click(second)
+    assert project.work.marks[0].box == (22, 14, 67, 63)
+    assert overlap(project.work.marks[0].mask, truth[0]) > 0.9
+    assert np.abs(project.picture().astype(int) - plain)[200:230, 250:280].mean() > 20
+    project.find("box", None, tmp_path)
+    assert all(overlap(found, mask) > 0.85 for found, mask in zip(project.work.masks, truth, strict=True))
     assert "Found in 8 of 8 frames" in project.marked()
 
 
-def test_a_box_of_no_area_or_outside_is_refused_and_begins_anew(project):
+def test_a_box_of_no_area_or_outside_is_refused_and_begins_anew(project, tmp_path):
     corner, near = at(project, (20, 20), (60, 21))
-    project.click(0, corner)
+    project.click(corner)
     with pytest.raises(InputError, match="two opposite corners"):
-        project.click(0, near)
+        project.click(near)
     assert project.corner is None
-    assert not project.marks
-    project.click(0, (-50, -50))
+    assert not project.work.marks
+    project.click((-50, -50))
     with pytest.raises(InputError, match="covers the whole frame"):
-        project.click(0, (5000, 5000))
+        project.click((5000, 5000))
     with pytest.raises(InputError, match="nothing is marked yet"):
-        project.find("box", None)
+        project.find("box", None, tmp_path)
+    with pytest.raises(InputError, match="frame 99 is not used; the part that is has frames 0 to 7"):
+        project.show(99)
 
 
 def test_marks_of_several_frames_are_kept_and_can_be_forgotten(project):
     for frame, shift in ((0, 0), (7, 14)):
+        project.show(frame)
         for place in at(project, (22 + shift, 14), (66 + shift, 62)):
-            project.click(frame, place)
+            project.click(place)
     assert "frame 0 (box), 7 (box)" in project.marked()
-    project.unmark(0)
-    assert set(project.marks) == set(project.boxes) == {7}
+    project.show(0)
+    project.unmark()
+    assert set(project.work.marks) == {7}
 
 
 def test_strokes_cut_the_object_out(project):
-    picture = np.zeros((*shown_size(project.footage.frames[0])[::-1], 4), np.uint8)
+    picture = np.zeros((*shown_size(project.work.frame(0))[::-1], 4), np.uint8)
     with pytest.raises(InputError, match="no stroke lies on the object"):
-        project.draw(0, {"layers": [picture]})
+        project.draw({"layers": [picture]})
     (left, upper), (right, lower) = (np.int32(place) for place in at(project, (36, 30), (52, 42)))
     picture[upper:lower, left:right] = 0, 210, 106, 255
     beside, _ = (np.int32(place) for place in at(project, (90, 0), (0, 0)))
     picture[:, beside[0] : beside[0] + 20] = 255, 59, 48, 255
-    project.draw(0, {"layers": [picture]})
-    assert overlap(project.marks[0], drawn()[1][0]) > 0.8
+    project.draw({"layers": [picture]})
+    assert overlap(project.work.marks[0].mask, drawn()[1][0]) > 0.8
+    assert project.marked().startswith("Marked: frame 0 (strokes).")
 
 
-def test_what_moves_and_mask_videos_need_no_mark(project, places):
+def test_what_moves_and_mask_videos_need_no_mark(project, places, tmp_path):
     truth = drawn()[1]
-    for way, masks in (("what moves", None), ("mask video", places / "masks.mp4")):
-        assert read_video(project.find(way, masks)).frame_count == COUNT
-        assert overlap(project.masks, truth) > 0.8
-    with pytest.raises(InputError, match="the mask video has 14 frames; it needs 8"):
-        project.find("mask video", places / "cut.mp4")
+    for way, masks in (("what moves", None), ("mask video", str(places / "masks.mp4"))):
+        assert read_video(project.find(way, masks, tmp_path)).frame_count == COUNT
+        assert overlap(project.work.masks, truth) > 0.8
+    with pytest.raises(InputError, match="there are 14 masks; 8 are needed, one for each frame that is used"):
+        project.find("mask video", str(places / "cut.mp4"), tmp_path)
 
 
-def test_a_few_videos_are_held_and_the_longest_unused_makes_room(project):
-    workshop = Workshop(Settings())
-    people = [type("Request", (), {"session_hash": str(i)})() for i in range(PROJECTS_KEPT + 1)]
-    for person in people[:PROJECTS_KEPT]:
-        workshop.keep_project(person, project)
-    workshop.project(people[0])
-    workshop.keep_project(people[-1], project)
-    assert workshop.project(people[0]) is project
-    with pytest.raises(InputError, match="upload it again"):
-        workshop.project(people[1])
-    workshop.forget(people[0])
-    with pytest.raises(InputError, match="upload it again"):
-        workshop.project(people[0])
+def test_a_mark_made_while_the_object_is_found_is_kept_and_asked_for(project, tmp_path):
+    for way in ("box", "what moves"):
+        project.show(0)
+        for place in at(project, (22, 14), (66, 62)):
+            project.click(place)
+
+        def mark_another(fraction, text):
+            if 7 not in project.work.marks:
+                project.work.mark_mask(7, drawn()[1][7])
+
+        project.find(way, None, tmp_path, mark_another)
+        assert set(project.work.marks) == ({0, 7} if way == "box" else {7})
+        assert "Press 'Find the object' again" in project.marked()
+        project.work.marks.clear()
+
+
+def test_footage_lies_in_files_and_not_in_memory(project, tmp_path):
+    footage = project.work.footage
+    for array in (footage.frames[0], footage.flow.forward, footage.flow.backward_valid):
+        while isinstance(array.base, np.ndarray):
+            array = array.base
+        assert isinstance(array, np.memmap)
+        assert Path(array.filename).parent == tmp_path
+    assert np.array_equal(footage.frames[0], read_video(footage.video.path).frames([0])[0].permute(1, 2, 0).numpy())
 
 
 def test_a_watched_job_passes_its_error_on_and_ends_when_nobody_watches():
@@ -284,41 +298,111 @@ def test_wrong_uploads_are_a_sentence_on_the_page(address, places):
     assert said[0].startswith("**The file text.mp4 is not a video that can be read")
     with pytest.raises(Exception, match="There is no video yet; upload one first"):
         person.predict(*look_inputs(), api_name="/look")
-    with pytest.raises(Exception, match="press 'Look' again, or upload it again"):
-        person.predict("what moves", 0, None, api_name="/find_object")
+    with pytest.raises(Exception, match="There is no video here yet"):
+        person.predict("what moves", None, api_name="/find_object")
 
 
 def test_cancelled_and_begun_again_it_goes_on_and_finishes(address, places, monkeypatch):
     monkeypatch.setattr(fit, "SAVE_S", 0.0)
-    person, _ = person_with(address, places, "disc.mp4")
+    person, _ = person_with(address, places, "disc.mp4", quality="quick")
     with pytest.raises(Exception, match="The object is not found yet"):
         person.predict("disc", api_name="/decompose")
-    person.predict("what moves", 0, None, api_name="/find_object")
+    person.predict("what moves", None, api_name="/find_object")
     with pytest.raises(Exception, match="already; choose another name"):
-        person.predict("sample", api_name="/decompose")
+        person.predict("small", api_name="/decompose")
     with pytest.raises(Exception, match="is no clip name"):
         person.predict("../disc", api_name="/decompose")
 
+    turns, reached, go_on = [], threading.Event(), threading.Event()
+
+    def held(picture):  # shown after each turn, one for each layer
+        turns.append(picture)
+        if len(turns) == 20:  # beyond the coarsest level
+            reached.set()
+            go_on.wait()
+        return enlarged(picture)
+
+    monkeypatch.setattr(fit_step, "enlarged", held)
     job = person.submit("disc", api_name="/decompose")
-    while not any("turn 3 of 4" in str(said[0]) for said in job.outputs()):
-        assert not job.done()
-        time.sleep(0.02)
-    person.predict(api_name="/cancel")
+    reached.wait()
+    person.predict(api_name="/cancel_video")
+    go_on.set()
     assert "Cancelled after" in job.result()[0]
-    assert not (places / "data" / "disc").exists()
     assert not any(thread.name == "watched job" for thread in threading.enumerate())
+    with pytest.raises(Exception, match="There is no clip 'disc'"):
+        person.predict("disc", api_name="/load_clip")
 
     again = person.submit("disc", api_name="/decompose")
     assert "Done in" in again.result()[0]
-    turns = [str(said[0]) for said in again.outputs()]
-    assert turns
-    assert not any("frames at 32x18" in text for text in turns)  # the coarsest, where a fit begins
+    said = [str(said[0]) for said in again.outputs()]
+    assert said
+    assert not any("frames at 32x18" in text for text in said)  # the coarsest, where a fit begins
     assert "dB" in again.result()[4]
-    assert (places / "data" / "disc" / "layers.json").is_file()
     # What is fitted is only written once more.
     copy = person.submit("disc-again", api_name="/decompose")
     assert "Done in" in copy.result()[0]
     assert not any("turn" in str(said[0]) for said in copy.outputs())
+
+    assert read_video(person.predict("disc", api_name="/load_clip")[0]).frame_count == COUNT
+    _nobody_else_sees(address, places, "disc")
+    person.predict("disc", api_name="/delete_clip")
+    with pytest.raises(Exception, match="There is no clip 'disc'"):
+        person.predict("disc", api_name="/load_clip")
+    assert read_video(person.predict("disc-again", api_name="/load_clip")[0]).frame_count == COUNT
+
+
+def _nobody_else_sees(address, places, name):
+    """By no name that might lead there: nor may anybody else delete it, nor does its name show in an error."""
+    other = Client(address, verbose=False)
+    (folder,) = Path(tempfile.gettempdir()).glob(f"{ROOT_PREFIX}*/visit-*/clips/{name}")
+    assert not (places / "data" / name).exists()
+    tricks = [
+        name,
+        f"{name} (yours)",
+        str(folder),
+        folder.as_uri(),
+        f"../{'/'.join(folder.parts[-4:])}",
+        f"../../..{folder}",
+        f"small/../../..{folder}",
+        f"./{name}",
+        f"{name}\0",
+        f"..\\clips\\{name}",
+        f"%2e%2e/{name}",
+    ]
+    for trick in tricks:
+        for endpoint in ("/load_clip", "/delete_clip"):
+            with pytest.raises(Exception, match="no clip") as error:
+                other.predict(trick, api_name=endpoint)
+            assert "the clips are: small" in str(error.value) or "is no clip name" in str(error.value)
+    assert folder.is_dir()
+
+
+def test_edits_do_not_wait_for_a_fit(address, places, monkeypatch):
+    release = threading.Event()
+
+    def endless(self, folder, progress, watch):
+        progress(0.5, "fitting for ever")
+        release.wait()
+        raise InputError("released")
+
+    monkeypatch.setattr(DecomposeSession, "decompose", endless)
+    person, other = (person_with(address, places, "disc.mp4")[0] for _ in range(2))
+    job = person.submit("held", api_name="/decompose")
+    while not job.outputs():
+        time.sleep(0.02)
+    waiting = other.submit("waits", api_name="/decompose")
+    while waiting.status().code is not Status.IN_QUEUE:
+        time.sleep(0.02)
+    try:
+        assert other.predict("small", api_name="/load_clip")
+        assert other.predict("what moves", None, api_name="/find_object")
+        assert not job.done()
+        assert not waiting.outputs()
+    finally:
+        release.set()
+    for fitted in (job, waiting):
+        with pytest.raises(Exception, match="Released"):
+            fitted.result()
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
 """A video -> two layers: masks, alignment, and a fit of maps, atlases, light and matte."""
 
-from .clip import Footage, box_masks, decompose, find_masks, fit_layers, prepare, read_masks
+from .clip import Footage, find_masks, fit_layers, prepare, read_masks
 from .report import Report, examine
 from .sam import sam_folder
+from .session import DecomposeSession, decompose
 
 __all__ = [
+    "DecomposeSession",
     "Footage",
     "Report",
-    "box_masks",
     "decompose",
     "examine",
     "find_masks",

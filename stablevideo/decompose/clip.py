@@ -1,4 +1,4 @@
-"""From a video to a `LayeredVideo`, in one call."""
+"""The steps from a video to a `LayeredVideo`: its footage, the masks of its object, the fit."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ import numpy as np
 import torch
 
 from .. import files
+from ..device import resolve
 from ..errors import InputError
 from ..layers.layered_video import LayeredVideo
 from ..layers.matte import Matte
 from ..options import DecomposeOptions
+from ..places import default_folder
 from ..progress import Progress, quiet, within
 from ..video.flow import ClipFlow, clip_flow, raft
 from ..video.read import Video, read_video
 from .align import align_background, reference_frame
 from .anchor import foreground_maps
 from .fit import Fit, Watch
-from .masks import carry, mask_from_box, masks_from_motion
+from .masks import carry, masks_from_motion
 from .preflight import SeveralScenes, preflight
-from .sam import masks_from_sam, sam_folder
+from .sam import masks_from_sam
 from .schedule import SCHEDULES
 
 # The object: masks of all frames, of some frames by number, or none.
@@ -69,44 +71,13 @@ class Footage:
         return torch.from_numpy(np.stack(self.frames)).permute(0, 3, 1, 2).contiguous()
 
 
-def decompose(
+def prepare(
     video: Video,
-    masks: Marks = None,
-    options: DecomposeOptions | None = None,
+    options: DecomposeOptions,
     progress: Progress = quiet,
-    watch: Watch | None = None,
-    ckpt: Path = Path("ckpt"),
-) -> LayeredVideo:
-    """Split a clip into foreground and background.
-
-    Stopped half-way, the same call goes on from the last state it kept.
-
-    Parameters
-    ----------
-    video
-        At any size; it is worked on at the options' size.
-    masks
-        The object: bool [T, H, W] for every frame, or some frames' masks [H, W] by number, carried through the clip;
-        None takes what moves against the background. Any size of the video's aspect.
-    watch
-        Called after each turn of the fit, with the fit as it is then.
-    ckpt
-        Where weights lie, if the options ask for RAFT or SAM.
-
-    Raises
-    ------
-    InputError
-        Fewer than two frames or too many, a cut, a mask that is empty, covers all or does not fit, or nothing that
-        moves.
-    """
-    options = options or DecomposeOptions()
-    footage = prepare(video, options, within(progress, 0, 0.1), ckpt)
-    sam = sam_folder(ckpt) if options.tracker == "sam" else None
-    found = find_masks(footage, masks, within(progress, 0.1, 0.2), sam)
-    return fit_layers(footage, found, within(progress, 0.2, 1), watch, options.quality)
-
-
-def prepare(video: Video, options: DecomposeOptions, progress: Progress = quiet, ckpt: Path = Path("ckpt")) -> Footage:
+    ckpt: Path | None = None,
+    device: torch.device | None = None,
+) -> Footage:
     """Read the part of a video that the options choose, and its motion.
 
     Raises SeveralScenes where it is cut, InputError for fewer than two frames, or more than can be held.
@@ -124,7 +95,8 @@ def prepare(video: Video, options: DecomposeOptions, progress: Progress = quiet,
     part = video.part(options.first_frame, count)
     frames = read_frames(part, (height, width), within(progress, 0, 0.4))
     greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    flow = clip_flow(frames, within(progress, 0.4, 0.9), raft(ckpt) if options.flow == "raft" else None)
+    search = raft(ckpt or default_folder("ckpt"), resolve(device)) if options.flow == "raft" else None
+    flow = clip_flow(frames, within(progress, 0.4, 0.9), search)
     seen = preflight(greys, flow)
     if len(seen.parts) > 1:
         raise SeveralScenes(tuple((options.first_frame + first, n) for first, n in seen.parts))
@@ -139,8 +111,13 @@ def fit_layers(
     progress: Progress = quiet,
     watch: Watch | None = None,
     quality: str = "fine",
+    device: torch.device | None = None,
 ) -> LayeredVideo:
-    """Fit layers and matte to frames and masks, bool [T, H, W]; goes on from the state an earlier call kept."""
+    """Fit layers and matte to frames and masks, bool [T, H, W]; goes on from the state an earlier call kept.
+
+    On a GPU by CUDA; on the CPU where the device is none of that kind, as others lack what the fit needs.
+    """
+    device = resolve(device)
     far = np.stack([cv2.dilate(m.astype(np.uint8), np.ones((2 * CLEAR_PX + 1,) * 2, np.uint8)) == 0 for m in masks])
     reference = reference_frame(masks)
     pictures = footage.pictures
@@ -150,6 +127,7 @@ def fit_layers(
         footage.flow,
         foreground_maps(masks, footage.flow, reference),
         align_background(footage.flow, far, reference),
+        device if device.type == "cuda" else torch.device("cpu"),
     )
     flow = [part.tobytes() for part in vars(footage.flow).values()]
     key = files.content_key(
@@ -173,14 +151,21 @@ def read_frames(video: Video, size: tuple[int, int], progress: Progress) -> list
     return frames
 
 
-def find_masks(footage: Footage, marks: Marks, progress: Progress = quiet, sam: Path | None = None) -> np.ndarray:
-    """Masks of all frames, bool [T, H, W], from what was given: see `decompose`; `sam` is SAM 2.1's folder, if used."""
+def find_masks(
+    footage: Footage,
+    marks: Marks,
+    progress: Progress = quiet,
+    sam: Path | None = None,
+    device: torch.device | None = None,
+) -> np.ndarray:
+    """Masks of all frames, bool [T, H, W], from what was given: see `decompose`; `sam` is SAM 2.1's folder, if used,
+    and `device` where it runs."""
     frames, flow = footage.frames, footage.flow
     if marks is None:
         return masks_from_motion(frames, flow, progress)
     if isinstance(marks, Mapping):
-        fitted = {i: check_mask(mask, frames[0], i) for i, mask in marks.items()}
-        return masks_from_sam(frames, fitted, sam, progress) if sam else carry(frames, flow, fitted, progress)
+        shown = {i: check_mask(mask, frames[0], i) for i, mask in marks.items()}
+        return masks_from_sam(frames, shown, sam, progress, device) if sam else carry(frames, flow, shown, progress)
     if len(marks) != len(frames):
         raise InputError(f"there are {len(marks)} masks for {len(frames)} frames; give one for each.")
     fitted = np.stack([check_mask(mask, frames[0], i, may_be_empty=True) for i, mask in enumerate(marks)])
@@ -194,20 +179,13 @@ def read_masks(path: Path) -> np.ndarray:
     return np.concatenate([chunk.amax(1).numpy() > 127 for chunk in read_video(path).chunks()])
 
 
-def box_masks(video: Video, text: str, frame: int, options: DecomposeOptions) -> dict[int, np.ndarray]:
-    """What the box 'LEFT,TOP,RIGHT,BOTTOM', in the video's pixels, holds in a frame of those used."""
+def parse_box(text: str) -> tuple[int, int, int, int]:
+    """'LEFT,TOP,RIGHT,BOTTOM' -> the four numbers. Raises InputError for anything else."""
     sides = text.replace(" ", "").split(",")
-    if len(sides) != 4 or not all(side.isdigit() for side in sides):
+    if len(sides) != 4 or not all(side.isascii() and side.isdigit() for side in sides):
         raise InputError(f"a box looks like LEFT,TOP,RIGHT,BOTTOM in pixels, got {text!r}.")
-    number = options.first_frame + frame
-    if not frame >= 0 or number >= video.frame_count:
-        raise InputError(f"the box's frame {frame} is not in the clip; it has {video.frame_count} frames.")
-    height, width = options.size(video.size)
-    picture = video.frames([number])[0].permute(1, 2, 0).numpy()
-    scale = (width / video.width, height / video.height) * 2
-    box = tuple(round(int(side) * factor) for side, factor in zip(sides, scale, strict=True))
-    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    return {frame: mask_from_box(small, box)}
+    left, top, right, bottom = map(int, sides)
+    return left, top, right, bottom
 
 
 def check_mask(mask: np.ndarray, frame: np.ndarray, number: int, may_be_empty: bool = False) -> np.ndarray:

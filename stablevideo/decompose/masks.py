@@ -220,7 +220,7 @@ def _grab_cut(frame: np.ndarray, labels: np.ndarray, rounds: int) -> np.ndarray:
     result = np.zeros(labels.shape, bool)
     if (marks == cv2.GC_BGD).any() or (marks == cv2.GC_PR_BGD).any():
         cv2.setRNGSeed(0)
-        cv2.grabCut(part, marks, None, np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
+        cv2.grabCut(part, marks, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
     result[window] = (marks == cv2.GC_FGD) | (marks == cv2.GC_PR_FGD)
     return result
 

@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError
 
 from ..checkpoint import AGAIN, damaged_file
+from ..device import resolve
 from ..errors import InputError
 from ..hub import hub_folder, is_whole
 from ..progress import Progress, quiet
@@ -41,6 +42,7 @@ def masks_from_sam(
     marked: Mapping[int, np.ndarray],
     folder: Path,
     progress: Progress = quiet,
+    device: torch.device | None = None,
 ) -> np.ndarray:
     """Follow what is marked through a clip.
 
@@ -54,6 +56,8 @@ def masks_from_sam(
         Frame numbers and masks, bool [H, W], one or more.
     folder
         SAM 2.1 as transformers lays it out.
+    device
+        Where it runs; the best there is by default.
 
     Returns
     -------
@@ -63,7 +67,7 @@ def masks_from_sam(
     from transformers import Sam2VideoModel, Sam2VideoProcessor
 
     transformers.utils.logging.disable_progress_bar()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = resolve(device)
     try:
         processor = Sam2VideoProcessor.from_pretrained(folder, local_files_only=True)
         model = Sam2VideoModel.from_pretrained(folder, local_files_only=True).to(device).eval()

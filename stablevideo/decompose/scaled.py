@@ -88,10 +88,9 @@ class ScaledClip:
         if size == self.size:
             return self
         scale = torch.tensor([size[0] / self.size[0], size[1] / self.size[1]] * 2)
-        flows = (ScaledFlow.of(flow.vectors, flow.valid, size) for flow in (self.forward, self.backward))
-        return ScaledClip(
-            _smaller(self.frames, size), _smaller(self.masks, size), *flows, (self.boxes * scale).round().long()
-        )
+        forward, backward = (ScaledFlow.of(flow.vectors, flow.valid, size) for flow in (self.forward, self.backward))
+        boxes = (self.boxes * scale).round().long()
+        return ScaledClip(_smaller(self.frames, size), _smaller(self.masks, size), forward, backward, boxes)
 
     def window(self, frames: list[int]) -> Region:
         """The part of these frames that may show the object; a corner of them where none does."""

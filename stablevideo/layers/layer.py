@@ -48,7 +48,7 @@ class Layer:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the atlas picture in texels."""
-        return tuple(self.atlas.shape[1:])
+        return self.atlas.shape[1], self.atlas.shape[2]
 
     def uv(self, frames: Sequence[int], size: tuple[int, int], region: Region | None = None) -> Tensor:
         """uv of every pixel -> [n, H, W, 2] in [-1, 1], ready for `grid_sample(align_corners=False)`."""
@@ -70,7 +70,10 @@ class Layer:
         return seen if self.light is None else seen.mul_(self.light_at(frames, size, region))
 
     def light_at(self, frames: Sequence[int], size: tuple[int, int], region: Region | None = None) -> Tensor:
-        """The light's factors at every pixel -> [n, 3, H, W]."""
+        """The light's factors at every pixel -> [n, 3, H, W]; 1 everywhere for a layer without."""
+        if self.light is None:
+            top, left, bottom, right = region or (0, 0, *size)
+            return self.atlas.new_ones(len(frames), 3, bottom - top, right - left)
         return spread_light(self.light[list(frames)], size, region)
 
     def invert(self, vertices: Tensor, places: Tensor) -> tuple[tuple[slice, slice, slice], Tensor]:

@@ -23,6 +23,8 @@ LIGHT_SIDE_PX = 48
 # A frame is lifted as a mesh with a vertex at every second pixel, that reaches two pixels over its sides.
 MESH_STEP_PX = 2
 LIFT_MARGIN_PX = 2
+# A frame lifted out of the dark is brightened by no more than the inverse of this.
+LEAST_LIGHT = 0.25
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,9 @@ class LayeredVideo:
         [n, 3, H, W] in [0, 1], a few frames at a time: memory stays flat as the clip grows.
         """
         size = size or self.size
-        edits = {"foreground": foreground, "background": background}
-        pictures, originals = {}, {}
+        edits: dict[LayerName, Tensor | None] = {"foreground": foreground, "background": background}
+        pictures: dict[LayerName, Tensor] = {}
+        originals: dict[LayerName, Tensor] = {}
         for name, edit in edits.items():
             layer = self.layer(name)
             picture = layer.as_seen(layer.atlas if edit is None else self.check_atlas(name, edit), size)
@@ -118,32 +121,32 @@ class LayeredVideo:
                 yield self._composite(pictures, chunk, size)
                 continue
             light = self._light(originals, chunk, size)
-            lit = {name: light if edit is not None else None for name, edit in edits.items()}
+            lit = {name: light for name, edit in edits.items() if edit is not None}
             yield self._composite(pictures, chunk, size, lit)
 
     def _composite(
         self,
-        pictures: dict[str, Tensor],
+        pictures: dict[LayerName, Tensor],
         frames: list[int],
         size: tuple[int, int],
-        light: dict[str, Tensor | None] | None = None,
+        light: dict[LayerName, Tensor] | None = None,
     ) -> Tensor:
         """alpha * foreground + (1 - alpha) * background; the foreground only where there is any."""
         light = light or {}
         result = self.background.lit(pictures["background"], frames, size)
-        if light.get("background") is not None:
+        if "background" in light:
             result = result * light["background"]
         region = self.matte.region(frames, size)
         if region is not None:
             top, left, bottom, right = region
             window = (..., slice(top, bottom), slice(left, right))
             front = self.foreground.lit(pictures["foreground"], frames, size, region)
-            if light.get("foreground") is not None:
+            if "foreground" in light:
                 front = front * light["foreground"][window]
             result[window].lerp_(front, self.alpha(frames, size)[window])
         return result.clamp_(0, 1)
 
-    def _light(self, originals: dict[str, Tensor], frames: list[int], size: tuple[int, int]) -> Tensor:
+    def _light(self, originals: dict[LayerName, Tensor], frames: list[int], size: tuple[int, int]) -> Tensor:
         """Source over reconstruction, in grey and without detail -> [n, 1, H, W] in [0.5, 2] at `size`."""
         small = self._light_size(size)
         source = self.source(frames, small).mean(1, keepdim=True)
@@ -154,7 +157,7 @@ class LayeredVideo:
     @staticmethod
     def _light_size(size: tuple[int, int]) -> tuple[int, int]:
         scale = LIGHT_SIDE_PX / max(size)
-        return tuple(max(1, round(side * scale)) for side in size)
+        return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
     @torch.no_grad()
     def lift(
@@ -184,7 +187,7 @@ class LayeredVideo:
         margin, step = LIFT_MARGIN_PX, MESH_STEP_PX
         around = (top - margin, left - margin, bottom + margin + 1, right + margin + 1)
         vertices = coords.uv_to_texel(target.uv([frame], self.size, around)[0, ::step, ::step], target.size)
-        pixels = coords.pixel_mesh(vertices.shape[:2], step, -margin, vertices.device)
+        pixels = coords.pixel_mesh((vertices.shape[0], vertices.shape[1]), step, -margin, vertices.device)
         window, grid = target.invert(vertices, coords.pixel_to_unit(pixels, size))
         # Beyond the outermost pixels' centres nothing is known.
         limit = 1 - 1 / torch.tensor([size[1], size[0]], device=grid.device)
@@ -194,7 +197,7 @@ class LayeredVideo:
         share = resize(share, (picture.shape[1], picture.shape[2]))
         if target.light is not None and len(picture) == 3:
             light = target.light_at([frame], self.size, region)
-            picture = picture.to(share) / resize(light, picture.shape[1:])[0]
+            picture = picture.to(share) / resize(light, (picture.shape[1], picture.shape[2]))[0].clamp(min=LEAST_LIGHT)
         both = torch.cat([picture[None].to(share), share], dim=1)
         found = F.grid_sample(both, grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
         colours = torch.zeros(len(picture), *target.size, device=grid.device)

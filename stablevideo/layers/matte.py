@@ -54,7 +54,7 @@ class Matte:
             torch.from_numpy(np.concatenate(pictures)),
             torch.from_numpy(offsets),
             torch.tensor(np.array(boxes), dtype=torch.int64),
-            tuple(alphas[0].shape),
+            (alphas[0].shape[0], alphas[0].shape[1]),
         )
 
     def alpha(self, frames: Sequence[int], size: tuple[int, int]) -> Tensor:
@@ -62,7 +62,7 @@ class Matte:
         pictures = []
         for frame in frames:
             packed = self.packed[self.offsets[frame] : self.offsets[frame + 1]].numpy()
-            pictures.append(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE))
+            pictures.append(np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE)))
         alpha = torch.from_numpy(np.stack(pictures))[:, None].float() / 255
         if tuple(size) == self.size:
             return alpha

@@ -59,7 +59,7 @@ def _tensors(clip: LayeredVideo) -> dict[str, Tensor]:
     return {key: tensor.cpu().contiguous() for key, tensor in tensors.items()}
 
 
-def load_layers(folder: Path, device: torch.device | str | None = None) -> LayeredVideo:
+def load_layers(folder: Path, device: torch.device) -> LayeredVideo:
     """Read back what `save_layers` wrote. Raises InputError where a file is missing, damaged or of another version."""
     try:
         record = json.loads((folder / "layers.json").read_text(encoding="utf-8"))

@@ -33,7 +33,7 @@ class LatticeWarp:
     @staticmethod
     def shape(size: tuple[int, int], stride: int) -> tuple[int, int]:
         """Rows and columns of a lattice that covers a frame and one stride around it."""
-        return tuple(-(-(side - 1) // stride) + 3 for side in size)
+        return -(-(size[0] - 1) // stride) + 3, -(-(size[1] - 1) // stride) + 3
 
     def uv(self, frames: Sequence[int], size: tuple[int, int], region: Region | None = None) -> Tensor:
         """uv of every pixel of `frames` at `size`, or of a region of it -> [n, H, W, 2] in [-1, 1].

@@ -60,7 +60,7 @@ def bake(networks: NLANetworks, progress: Progress = quiet) -> tuple[Matte, dict
 
 def _bake_matte(networks: NLANetworks, report: Progress) -> Matte:
     config = networks.config
-    alphas = []
+    alphas: list[Tensor] = []
     for frames in torch.arange(config.maximum_number_of_frames).split(FRAMES_AT_ONCE):
         report(frames[0].item() / config.maximum_number_of_frames, "reading the matte")
         field = sample_adaptively(
@@ -106,7 +106,7 @@ def _bake_layer(networks: NLANetworks, name: LayerName, matte: Matte, report: Pr
     rows, columns = seen.any(1).nonzero()[:, 0], seen.any(0).nonzero()[:, 0]
     if not len(rows):
         raise InputError(f"the {name} covers no pixel of the clip; this checkpoint has no {name} layer.")
-    window = Window.around_texels(columns[0], rows[0], columns[-1], rows[-1], resolution)
+    window = Window.around_texels(int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1]), resolution)
     coverage = window.crop(F.max_pool2d(seen[None].float(), 5, 1, 2)) > 0
     picture = _sample_atlas(networks, name, window, coverage)
     return BakedLayer(torch.cat(chunks), UV_STRIDES[-1], to_uint8(picture), coverage.to(torch.uint8) * 255, window)

@@ -12,9 +12,9 @@ from pathlib import Path
 from statistics import fmean
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..device import one_thread_a_core
+from ..device import one_thread_a_core, resolve
 from ..errors import InputError
 from ..files import whole_folder
 from ..layers import coords
@@ -51,6 +51,7 @@ def export_nla(
     minutes: float = 18,
     seed: int = 0,
     progress: Progress = quiet,
+    device: torch.device | str | None = None,
 ) -> ExportFacts:
     """Write `folder/NAME/` as the original tools lay it out: config.json, checkpoint, and the frames in `NAME/`.
 
@@ -63,6 +64,8 @@ def export_nla(
         The clip's own name by default.
     minutes
         How long to fit. As it is time that ends it, two runs with one seed differ a little.
+    device
+        Where the networks are fitted; the best there is by default.
 
     Raises
     ------
@@ -74,7 +77,7 @@ def export_nla(
         raise InputError(f"minutes must be more than 0, got {minutes}.")
     name = name or clip.name
     with whole_folder(folder / name) as unfinished:
-        targets = Targets.of(clip, seed)
+        targets = Targets.of(clip, seed, resolve(device))
         networks, steps = fit(targets, minutes, within(progress, 0, 0.97))
         progress(0.97, "writing the clip")
         write_config(unfinished, name, clip.size, clip.frame_count, NLATraining())
@@ -95,15 +98,15 @@ def fit(targets: Targets, minutes: float, progress: Progress) -> tuple[NLANetwor
     config = NLATraining().network_config(targets.size, len(targets.alpha))
     with torch.random.fork_rng():
         torch.manual_seed(int(targets.random.initial_seed()))
-        networks = NLANetworks(config)
-    fast = _half_is_faster()
+        networks = NLANetworks(config).to(targets.device)
+    fast = _half_is_faster(targets.device)
     seconds, begin, steps = 60 * minutes, 0.0, 0
     for name, share in SHARES.items():
         report = within(progress, begin, begin + share)
         loss_of, optimizer = _stage(name, networks, targets, fast)
         steps += descend(loss_of, optimizer, share * seconds, report, name)
         if name in LAYER_NAMES:
-            _solve_last(networks.get_submodule(f"{name}_mapping"), targets, name)
+            _solve_last(networks.mapping(name), targets, name)
         begin += share
     return networks.requires_grad_(False).eval(), steps
 
@@ -111,7 +114,7 @@ def fit(targets: Targets, minutes: float, progress: Progress) -> tuple[NLANetwor
 def _stage(name: str, networks: NLANetworks, targets: Targets, fast: bool) -> tuple[LossOf, Soap]:
     """The loss of a stage and its optimiser."""
     if name in LAYER_NAMES:
-        mapping = networks.get_submodule(f"{name}_mapping")
+        mapping = networks.mapping(name)
         _start_straight(mapping)
         _solve_last(mapping, targets, name)
 
@@ -128,21 +131,21 @@ def _stage(name: str, networks: NLANetworks, targets: Targets, fast: bool) -> tu
     return lambda done, count: _joint_loss(networks, targets, count, fast), _soap(*parts)
 
 
-def _soap(*parts: tuple[MLP, float]) -> Soap:
+def _soap(*parts: tuple[nn.Module, float]) -> Soap:
     return Soap([(list(network.parameters()), rate) for network, rate in parts])
 
 
 def _map_loss(networks: NLANetworks, targets: Targets, name: LayerName, count: int, fast: bool) -> Tensor:
     """Squared distance from the known map, in pixels."""
     video, canvas, weights = targets.map_batch(name, count // 2)
-    with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+    with torch.autocast(targets.device.type, torch.bfloat16, enabled=fast):
         found = networks.canvas_at(name, video)
     return (weights * ((found.float() - canvas) / targets.pixels[name]).square()).mean()
 
 
 def _alpha_loss(networks: NLANetworks, targets: Targets, count: int, fast: bool) -> Tensor:
     video, alpha = targets.alpha_batch(count // 2)
-    with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+    with torch.autocast(targets.device.type, torch.bfloat16, enabled=fast):
         value = networks.alpha(video)
     return (coords.network_to_alpha(value.float())[:, 0] - alpha).square().mean()
 
@@ -158,7 +161,7 @@ def _colour_loss(networks: NLANetworks, targets: Targets, count: int, fast: bool
 def _joint_loss(networks: NLANetworks, targets: Targets, count: int, fast: bool) -> Tensor:
     """The render by all four networks against the frames; the matte is held where it was."""
     video, colours, known = targets.pixel_batch(count)
-    with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+    with torch.autocast(targets.device.type, torch.bfloat16, enabled=fast):
         value = networks.alpha(video)
     alpha = coords.network_to_alpha(value.float())[:, 0]
     rendered = _composed(networks, _canvases(networks, video, known), alpha, fast)
@@ -177,12 +180,12 @@ def _composed(
 ) -> Tensor:
     """Colours [n, 3] of points that show the layers at `places`, by alpha [n]; one call of the atlas network."""
     inputs = [coords.canvas_to_network(canvas, name) for name, (_, canvas) in places.items()]
-    with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+    with torch.autocast(alpha.device.type, torch.bfloat16, enabled=fast):
         value = networks.atlas(torch.cat(inputs))
     own = torch.cat([share[places[name][0]] for name, share in shares(alpha).items()])
     index = torch.cat([index for index, _ in places.values()])
     colours = coords.network_to_colour(value.float()) * own[:, None]
-    return torch.zeros(len(alpha), 3).index_add(0, index, colours)
+    return alpha.new_zeros(len(alpha), 3).index_add(0, index, colours)
 
 
 @torch.no_grad()
@@ -191,7 +194,7 @@ def _start_straight(mapping: MLP) -> None:
 
     The others start bent three times as much as usual, else all of them are alike over so small a domain.
     """
-    for i, layer in enumerate(mapping.hidden[:-1]):
+    for i, layer in enumerate(mapping.linears[:-1]):
         if i == 0:
             layer.weight *= 3
         layer.weight[:6], layer.bias[:6] = 0, 0
@@ -204,23 +207,24 @@ def _solve_last(mapping: MLP, targets: Targets, name: LayerName) -> None:
     """Set the last layer to the least-squares best."""
     video, canvas, weights = targets.map_batch(name, 4 * BATCH)
     features = video
-    for i, layer in enumerate(mapping.hidden[:-1]):
+    for i, layer in enumerate(mapping.linears[:-1]):
         features = layer(features.relu() if i else features)
-    features = torch.cat([features.relu(), torch.ones(len(video), 1)], 1).double()
-    for axis, wanted in enumerate(canvas.double().unbind(1)):
+    features = torch.cat([features.relu(), features.new_ones(len(video), 1)], 1).double().cpu()
+    weights = weights.double().cpu()
+    for axis, wanted in enumerate(canvas.double().cpu().unbind(1)):
         slope = (1 - wanted[:, None] ** 2) * weights.sqrt()  # of tanh: what an error before it costs behind it
         weighted, target = features * slope, wanted[:, None].atanh() * slope
         gram = weighted.T @ weighted
         gram += 1e-9 * gram.diagonal().mean() * torch.eye(len(gram))
         solution = torch.linalg.solve(gram, weighted.T @ target)[:, 0].float()
-        mapping.hidden[-1].weight[axis], mapping.hidden[-1].bias[axis] = solution[:-1], solution[-1]
+        mapping.linears[-1].weight[axis], mapping.linears[-1].bias[axis] = solution[:-1], solution[-1]
 
 
-def _half_is_faster() -> bool:
+def _half_is_faster(device: torch.device) -> bool:
     """Whether this machine multiplies bfloat16 faster than float32: with matrix units several times, without slower."""
     took = []
     for kind in (torch.float32, torch.bfloat16):
-        rows, square = torch.rand(4096, 256).to(kind), torch.rand(256, 256).to(kind)
+        rows, square = (torch.rand(side, 256, device=device).to(kind) for side in (4096, 256))
         rows @ square
         began = time.perf_counter()
         for _ in range(5):
@@ -233,11 +237,11 @@ def _half_is_faster() -> bool:
 def render_networks(networks: NLANetworks, frame: int) -> Tensor:
     """A frame as the networks alone give it, [3, H, W] in [0, 1]."""
     config = networks.config
-    xy = coords.pixel_mesh(config.size, 1, 0).view(-1, 2)
+    xy = coords.pixel_mesh(config.size, 1, 0, next(networks.parameters()).device).view(-1, 2)
     parts = []
     for points in xy.split(BATCH):
         video = coords.pixel_to_video(
-            points, torch.full((len(points),), float(frame)), config.size, config.maximum_number_of_frames
+            points, points.new_full((len(points),), float(frame)), config.size, config.maximum_number_of_frames
         )
         alpha = networks.alpha_at(video)
         # Less than a shade of the foreground is not worth two network calls; the background always is.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..layers import coords
-from ..layers.coords import LAYER_NAMES
+from ..layers.coords import LAYER_NAMES, LayerName
 from ..layers.matte import shares
 from ..video.flow import ClipFlow
 from .files import NLATraining
@@ -43,7 +44,7 @@ class Material:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of a frame in pixels."""
-        return tuple(self.frames.shape[2:])
+        return self.frames.shape[2], self.frames.shape[3]
 
     def draw(self, random: np.random.Generator, count: int, margin: int) -> tuple[Tensor, Tensor]:
         """Frames [n] and pixels [n, 2], `margin` pixels away from the right and the lower side."""
@@ -75,12 +76,14 @@ class Material:
         return trusted, xy + torch.from_numpy(flow[place].astype(np.float32)).to(xy.device)
 
 
-def rigidity(here: Tensor, right: Tensor, down: Tensor, step: float) -> Tensor:
+def rigidity(places: Sequence[Tensor], step: float) -> Tensor:
     """How far a map is from an isometry: 0 where it is one, [n].
 
-    With J the Jacobian of the map by finite differences over `step` (what a pixel's distance is on the canvas) and
-    G = J^T J, the paper's ||G||_F + ||G^-1||_F, less its least value; for 2x2, ||G^-1||_F = ||G||_F / det G.
+    places are where it takes a point, the one `step` to its right and the one below, [n, 2] each; `step` is what that
+    distance is on the canvas. With J the Jacobian of the map by finite differences and G = J^T J, the paper's
+    ||G||_F + ||G^-1||_F, less its least value; for 2x2, ||G^-1||_F = ||G||_F / det G.
     """
+    here, right, down = places
     jacobian = torch.stack([right - here, down - here], dim=-1) / step
     metric = jacobian.mT @ jacobian
     determinant = metric[:, 0, 0] * metric[:, 1, 1] - metric[:, 0, 1].square()
@@ -109,11 +112,12 @@ def nla_losses(
     terms = {
         "colour": options.rgb_coeff * (rendered[0] - seen[0]).square().sum(1).mean(),
         "sparsity": options.sparsity_coeff * ((1 - alpha[0]) * front[0]).square().sum(1).mean(),
-        "rigidity": options.rigidity_coeff * sum(rigidity(*canvas[n], reach * pixel).mean() for n in LAYER_NAMES),
+        "rigidity": options.rigidity_coeff
+        * torch.stack([rigidity(canvas[n], reach * pixel).mean() for n in LAYER_NAMES]).sum(),
     }
     if options.use_gradient_loss:
         missed = [(rendered[i] - rendered[0] - seen[i] + seen[0]) / reach for i in (1, 2)]
-        terms["gradient"] = options.gradient_loss_coeff * sum(d.square().sum(1).mean() for d in missed)
+        terms["gradient"] = options.gradient_loss_coeff * torch.stack(missed).square().sum(2).mean(1).sum()
     if options.include_global_rigidity_loss and iteration < options.stop_global_rigidity:
         terms["global rigidity"] = _global_rigidity(networks, material, frame, xy, pixel, options)
     if iteration < options.stop_bootstrapping_iteration:
@@ -128,13 +132,14 @@ def _global_rigidity(
 ) -> Tensor:
     """Rigidity over many pixels, which keeps a layer in one piece at the start."""
     total = torch.zeros((), device=xy.device)
-    for name, reach, weight in (
+    settings: tuple[tuple[LayerName, int, float], ...] = (
         ("foreground", options.global_rigidity_derivative_amount_fg, options.global_rigidity_coeff_fg),
         ("background", options.global_rigidity_derivative_amount_bg, options.global_rigidity_coeff_bg),
-    ):
+    )
+    for name, reach, weight in settings:
         steps = (torch.tensor(step, device=xy.device) for step in ((0, 0), (reach, 0), (0, reach)))
         places = [networks.canvas_at(name, material.video(frame, xy + step)) for step in steps]
-        total = total + weight * rigidity(*places, reach * pixel).mean()
+        total = total + weight * rigidity(places, reach * pixel).mean()
     return total
 
 

@@ -9,6 +9,7 @@ import math
 import pickle
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +69,7 @@ class NLAConfig:
             raise InputError(f"{path} must hold a JSON object, got {type(values).__name__}.")
         if "maximum_number_of_frames" not in values and "number_of_frames" in values:
             values["maximum_number_of_frames"] = values["number_of_frames"]
-        known = {}
+        known: dict[str, Any] = {}
         for field in fields(cls):
             if field.name not in values:
                 if field.name in ("resx", "resy", "maximum_number_of_frames"):
@@ -78,7 +79,7 @@ class NLAConfig:
         return cls(**known)
 
 
-def _checked(value: object, name: str, kind: object, path: Path) -> int | bool:
+def _checked(value: object, name: str, kind: Any, path: Path) -> int | bool:
     if kind is bool and isinstance(value, bool):
         return value
     if kind is int and isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 16384:
@@ -100,6 +101,9 @@ class MLP(nn.Module):
         Layers behind whose (already rectified) input the encoded input is concatenated.
     """
 
+    frequencies: Tensor
+    hidden: nn.ModuleList
+
     def __init__(
         self,
         inputs: int,
@@ -118,6 +122,11 @@ class MLP(nn.Module):
         for i in range(layers):
             features = encoded if i == 0 else channels + (encoded if i in skips else 0)
             self.hidden.append(nn.Linear(features, outputs if i == layers - 1 else channels))
+
+    @property
+    def linears(self) -> list[nn.Linear]:
+        """The layers, first to last."""
+        return [cast(nn.Linear, layer) for layer in self.hidden]
 
     def encode(self, x: Tensor) -> Tensor:
         """Positional encoding [n, inputs] -> [n, inputs * 2 * frequencies]; the input itself without one."""
@@ -175,9 +184,13 @@ class NLANetworks(nn.Module):
             config.positional_encoding_num_alpha,
         )
 
+    def mapping(self, layer: LayerName) -> MLP:
+        """The network that maps a layer's pixels to its canvas."""
+        return self.foreground_mapping if layer == "foreground" else self.background_mapping
+
     def canvas_at(self, layer: LayerName, video: Tensor) -> Tensor:
         """Video coordinates [n, 3] -> the layer's canvas [n, 2] in [-1, 1]."""
-        return self.get_submodule(f"{layer}_mapping")(video)
+        return self.mapping(layer)(video)
 
     def alpha_at(self, video: Tensor) -> Tensor:
         """Video coordinates [n, 3] -> alpha [n] in [0.001, 0.991]."""

@@ -40,6 +40,8 @@ class Targets:
         By layer: bool [T, H, W], where its map matters.
     edges
         int64 [n]: the pixels around the matte's edges, counted through all frames.
+    device
+        Where what is drawn goes; it is drawn from on the CPU.
     """
 
     pictures: Tensor
@@ -51,9 +53,10 @@ class Targets:
     edges: Tensor
     boxes: Tensor
     random: torch.Generator
+    device: torch.device
 
     @classmethod
-    def of(cls, clip: LayeredVideo, seed: int) -> Targets:
+    def of(cls, clip: LayeredVideo, seed: int, device: torch.device) -> Targets:
         """Read a clip's frames, matte and maps; place each layer on the canvas as large as it may be."""
         pictures, alpha, edges = [], [], []
         near: dict[LayerName, list[Tensor]] = {name: [] for name in LAYER_NAMES}
@@ -76,12 +79,13 @@ class Targets:
             torch.cat(edges),
             clip.matte.boxes,
             torch.Generator().manual_seed(seed),
+            device,
         )
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of a frame in pixels."""
-        return tuple(self.alpha.shape[1:])
+        return self.alpha.shape[1], self.alpha.shape[2]
 
     def video(self, frame: Tensor, xy: Tensor) -> Tensor:
         """Frames [n] and pixels [n, 2] -> the networks' input [n, 3]."""
@@ -103,7 +107,8 @@ class Targets:
         frames = frame[:, None].expand(x.shape)
         weights = torch.where(self.near[name][frames, y, x], 1.0, FAR_WEIGHT)
         canvas = self._canvas(name, frame, xy)
-        return self.video(frames.flatten(), xy.flatten(0, 1)), canvas, weights.view(-1, 1)
+        video = self.video(frames.flatten(), xy.flatten(0, 1))
+        return video.to(self.device), canvas.to(self.device), weights.view(-1, 1).to(self.device)
 
     def _canvas(self, name: LayerName, frame: Tensor, xy: Tensor) -> Tensor:
         """The lattice at pixels xy [f, m, 2] of frames [f] -> [f * m, 2], kept within reach of a tanh."""
@@ -132,8 +137,8 @@ class Targets:
     def _at(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         height, width = self.size
         frame, y, x = index // (height * width), index // width % height, index % width
-        colours = self.pictures[frame, :, y, x].float() / 255
-        return self.video(frame, torch.stack([x, y], 1)), colours, self.alpha[frame, y, x].float() / 255
+        colours, alpha = self.pictures[frame, :, y, x].to(self.device), self.alpha[frame, y, x].to(self.device)
+        return self.video(frame, torch.stack([x, y], 1)).to(self.device), colours.float() / 255, alpha.float() / 255
 
 
 def _widened(mask: Tensor, reach_px: int) -> Tensor:
@@ -143,16 +148,16 @@ def _widened(mask: Tensor, reach_px: int) -> Tensor:
 def _place(clip: LayeredVideo, name: LayerName) -> tuple[Tensor, float]:
     """A layer's nodes on the canvas, [T, rows, columns, 2], and how far a pixel moves there."""
     layer = clip.layer(name)
-    low, high = [], []
+    lows, highs = [], []
     for frame in range(clip.frame_count):
         share = shares(clip.alpha([frame])[0, 0].cpu())[name]
         uv = layer.uv([frame], clip.size)[0].cpu()[share > SEEN_SHARE]
         if len(uv):
-            low.append(uv.amin(0))
-            high.append(uv.amax(0))
-    if not low:
+            lows.append(uv.amin(0))
+            highs.append(uv.amax(0))
+    if not lows:
         raise InputError(f"the {name} covers no pixel of {clip.name}; there is nothing to fit a network to.")
-    low, high = torch.stack(low).amin(0), torch.stack(high).amax(0)
+    low, high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
     half = torch.tensor(layer.size[::-1]) / 2  # texels: the same scale both ways keeps pixels square
     step = layer.warp.texels_per_pixel(layer.size)
     scale = min(CANVAS_SHARE / ((high - low) / 2 * half).max().item(), LARGEST_PIXEL / step)

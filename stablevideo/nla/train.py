@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..files import whole_file
 from ..layers.coords import LAYER_NAMES
 from ..progress import Progress, quiet
 from ..video.flow import ClipFlow
@@ -42,11 +44,12 @@ class _Run:
 
     def save(self) -> None:
         """Replace the checkpoint; at no time is there half of one."""
-        states = {key: self.networks.get_submodule(name).state_dict() for name, key in CHECKPOINT_KEYS.items()}
+        states: dict[str, Any] = {
+            key: self.networks.get_submodule(name).state_dict() for name, key in CHECKPOINT_KEYS.items()
+        }
         states |= {"iteration": self.iteration, "optimizer_all_state_dict": self.optimizer.state_dict()}
-        partial = self.path.with_name("checkpoint.partial")
-        torch.save(states, partial)
-        partial.replace(self.path)
+        with whole_file(self.path) as partial:
+            torch.save(states, partial)
 
     def load(self) -> None:
         """Go back to the checkpoint."""
@@ -104,28 +107,35 @@ def train_nla(
     else:
         _pretrain(run.networks, material, options, seed, progress)
         run.save()
-    setbacks = 0
     while run.iteration < options.iters_num:
-        losses = _train_step(run, material, options, seed)
-        sound = losses is not None
-        if sound:
-            described = ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
-            progress(run.iteration / options.iters_num, f"iteration {run.iteration}: {described}")
-            if run.iteration % options.evaluate_every and run.iteration < options.iters_num:
-                continue
-            sound = run.finite()
-        if sound:
-            run.save()
-            setbacks = 0
-            continue
-        setbacks += 1
-        if setbacks > MOST_SETBACKS:
-            raise InputError(
-                f"the loss is not finite after iteration {run.iteration}, at any learning rate; smaller coefficients "
-                f"may help. The last save is in {folder}."
-            )
-        run.step_back()
+        _advance(run, material, options, seed, progress)
     return run.networks.requires_grad_(False).eval()
+
+
+def _advance(run: _Run, material: Material, options: NLATraining, seed: int, progress: Progress) -> None:
+    """Train to the next save; from the last one again, in smaller steps, where numbers are none. Raises InputError
+    where that does not help."""
+    for _ in range(MOST_SETBACKS + 1):
+        if _train_to_save(run, material, options, seed, progress) and run.finite():
+            run.save()
+            return
+        run.step_back()
+    raise InputError(
+        f"the loss is not finite after iteration {run.iteration}, at any learning rate; smaller coefficients "
+        f"may help. The last save is in {run.path.parent}."
+    )
+
+
+def _train_to_save(run: _Run, material: Material, options: NLATraining, seed: int, progress: Progress) -> bool:
+    """Steps up to the next save; False where one's loss is not finite."""
+    while True:
+        losses = _train_step(run, material, options, seed)
+        if losses is None:
+            return False
+        described = ", ".join(f"{name} {value:.3g}" for name, value in losses.items())
+        progress(run.iteration / options.iters_num, f"iteration {run.iteration}: {described}")
+        if run.iteration % options.evaluate_every == 0 or run.iteration >= options.iters_num:
+            return True
 
 
 def _train_step(run: _Run, material: Material, options: NLATraining, seed: int) -> dict[str, float] | None:

@@ -1,67 +1,67 @@
 """The last step of the tab for a person's own video: the fit, shown while it runs."""
 
-import functools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import gradio as gr
 import numpy as np
 import pandas as pd
 
 from ..decompose.fit import Fit
-from ..progress import Cancelled, Progress
-from .edit_tab import GPU, shown_atlas
+from ..progress import Cancelled
+from .atlas_pictures import shown_atlas
+from .events import FIT_QUEUE, UNDOCUMENTED, Changes, EventOptions
 from .live import watched
 from .marking import enlarged
-from .project import Clock, Glimpse, Project, bar, table
-from .session import Workshop, with_messages
+from .messages import with_messages
+from .progress_view import Clock, Glimpse, bar, table
+from .project import Project
+from .workshop import Workshop
 from .your_video_layout import FitStep
 
-# For clients that know of it, but not among the documented endpoints: boxes and strokes need the page.
-UNDOCUMENTED = {"api_visibility": "undocumented"}
+Job = Callable[[Callable[[Glimpse], None]], None]
 
 
 def bind_decompose(workshop: Workshop, step: FitStep) -> None:
     """Fit the layers while the page shows them, examine and save them."""
 
     @with_messages
-    def decompose(name: str, request: gr.Request) -> Iterator[list[Any]]:
-        project, clock = workshop.project(request), Clock()
-        seen = Glimpse()
+    def decompose(name: str, request: gr.Request) -> Iterator[Changes]:
+        project, clock, seen = workshop.visits.of(request).uploaded(), Clock(), Glimpse()
         job = _job(project, name or "", workshop, request)
         try:
             for news in watched(job):
                 glimpse = news or seen
-                yield [*_view(glimpse, clock, seen), "", gr.Button(visible=False), None]
+                yield {**_view(glimpse, clock, seen, step), step.report: "", step.edit: gr.Button(visible=False)}
                 seen = glimpse
         except Cancelled:
             said = f"Cancelled after {clock.gone()}. Press 'Decompose' again to go on from the last state kept."
-            yield [said, *[gr.skip()] * 6]
+            yield {step.status: said}
             return
         except Exception:
-            yield ["", *[gr.skip()] * 6]  # no bar stays behind at the error's message
+            yield {step.status: ""}  # no bar stays behind at the error's message
             raise
         said = f"Done in {clock.gone()}. The clip '{name}' stands in the list of the tab 'Edit a clip'."
-        yield [said, *[gr.skip()] * 3, table(project.report), gr.Button(visible=True), name]
+        report = project.work.report
+        yield {
+            step.status: said,
+            step.report: table(report) if report else "",
+            step.edit: gr.Button(visible=True),
+            step.made: name,
+        }
 
+    named: EventOptions = {"api_name": "decompose", "show_progress": "minimal", "show_progress_on": [step.status]}
     step.run.click(
         decompose,
         [step.name],
         [*step.outputs, step.made],
-        api_name="decompose",
-        show_progress="minimal",
-        show_progress_on=[step.status],
-        **UNDOCUMENTED,
-        **GPU,
+        **(UNDOCUMENTED | FIT_QUEUE | named),
     )
 
 
-def _job(
-    project: Project, name: str, workshop: Workshop, request: gr.Request
-) -> Callable[[Callable[[Glimpse], None]], None]:
-    """Decomposing as a job that tells glimpses of itself, and that the session's cancel ends."""
-    state = Glimpse()
+def _job(project: Project, name: str, workshop: Workshop, request: gr.Request) -> Job:
+    """Decomposing as a job that tells glimpses of itself, and that its visitor's cancel ends."""
+    visit, state = workshop.visits.of(request), Glimpse()
 
     def job(tell: Callable[[Glimpse], None]) -> None:
         def report(fraction: float, doing: str) -> None:
@@ -75,17 +75,24 @@ def _job(
             state = replace(state, atlases=atlases, curve=tuple(fit.curve))
             tell(state)
 
-        project.decompose(workshop.settings.data, name, stoppable(report), watch)
+        stoppable = workshop.stoppable(request, "video", report)
+        folder = workshop.shelf(visit).new_folder(name)
+        project.work.decompose(folder, stoppable, watch)
+        visit.made.append(folder)
 
-    stoppable: Callable[[Progress], Progress] = functools.partial(workshop.stoppable, request)
     return job
 
 
-def _view(glimpse: Glimpse, clock: Clock, seen: Glimpse) -> list[Any]:
+def _view(glimpse: Glimpse, clock: Clock, seen: Glimpse, step: FitStep) -> Changes:
     """Status, both atlases and the curve; what has not changed since `seen` is not sent again."""
     status = bar(glimpse.fraction, f"{clock.words(glimpse.fraction)} · {glimpse.doing}")
     if glimpse.atlases is seen.atlases:
-        return [status, *[gr.skip()] * 3]
-    pictures = [gr.Image(picture, visible=True) for picture in glimpse.atlases]
+        return {step.status: status}
+    foreground, background = (gr.Image(picture, visible=True) for picture in glimpse.atlases)
     curve = pd.DataFrame({"turn": np.arange(1, len(glimpse.curve) + 1), "dB": glimpse.curve})
-    return [status, *pictures, gr.LinePlot(curve, visible=True)]
+    return {
+        step.status: status,
+        step.foreground: foreground,
+        step.background: background,
+        step.curve: gr.LinePlot(curve, visible=True),
+    }

@@ -1,6 +1,5 @@
 """Pictures on which an object is marked: frames with a box, strokes, and the object tinted."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..decompose.session import Box
 from ..video.write import write_video
 
 SHOWN_PX = 768  # the longer side at which frames are marked; small ones are enlarged
@@ -19,8 +19,6 @@ TINT_SHARE = 0.5
 LINE = (255, 214, 0)  # boxes, yellow
 ON, BESIDE = "#00d26a", "#ff3b30"  # the brush's colours: on the object, beside it
 CHUNK = 16  # frames encoded at a time
-
-Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels, the last two not included
 
 
 def shown_size(frame: np.ndarray) -> tuple[int, int]:
@@ -41,7 +39,7 @@ def shown(
         left, top, right, bottom = (round(side * scale) for side in box)
         cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), LINE, 3)
     if corner is not None:
-        place = tuple(round((side + 0.5) * scale) for side in corner)
+        place = round((corner[0] + 0.5) * scale), round((corner[1] + 0.5) * scale)
         cv2.drawMarker(picture, place, (0, 0, 0), cv2.MARKER_CROSS, 34, 7)
         cv2.drawMarker(picture, place, LINE, cv2.MARKER_CROSS, 32, 3)
     return picture
@@ -55,11 +53,9 @@ def enlarged(picture: np.ndarray) -> np.ndarray:
 
 def frame_pixel(index: Sequence[float], frame: np.ndarray) -> tuple[int, int]:
     """The column and row of a frame that a click on the shown picture means."""
-    size = shown_size(frame)
-    sides = frame.shape[1::-1]
-    return tuple(
-        min(side - 1, max(0, int(at * side / full))) for at, side, full in zip(index, sides, size, strict=True)
-    )
+    (height, width), (shown_width, shown_height) = frame.shape[:2], shown_size(frame)
+    column, row = int(index[0] * width / shown_width), int(index[1] * height / shown_height)
+    return min(width - 1, max(0, column)), min(height - 1, max(0, row))
 
 
 def tinted(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -85,9 +81,8 @@ def strokes(editor: dict[str, Any] | None, frame: np.ndarray) -> tuple[np.ndarra
     return on, beside & ~on
 
 
-def tinted_video(frames: Sequence[np.ndarray], masks: np.ndarray, fps: Fraction) -> str:
-    """The clip with its object tinted, as a video the browser plays, in a folder of its own."""
-    path = Path(tempfile.mkdtemp(prefix="stablevideo-")) / "object.mp4"
+def tinted_video(frames: Sequence[np.ndarray], masks: np.ndarray, fps: Fraction, path: Path) -> Path:
+    """Write the clip with its object tinted, as a video that the browser plays."""
 
     def chunks() -> Iterator[Tensor]:
         for start in range(0, len(frames), CHUNK):
@@ -95,4 +90,4 @@ def tinted_video(frames: Sequence[np.ndarray], masks: np.ndarray, fps: Fraction)
             yield torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
 
     write_video(chunks(), path, fps)
-    return str(path)
+    return path

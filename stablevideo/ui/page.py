@@ -1,51 +1,78 @@
-"""The page: one tab a subject, over what people share and what belongs to a session."""
+"""The page: one tab a subject, over what people share and what belongs to one of them."""
+
+from typing import TypedDict
 
 import gradio as gr
+from starlette.middleware import Middleware
 
-from ..clips import list_clips
-from .edit_tab import GPU, LIGHT, EditTab, build_edit_tab
-from .session import Settings, Workshop
+from .clip_part import clip_loader
+from .edit_layout import EditLayout
+from .edit_tab import build_edit_tab
+from .events import EDIT_QUEUE, PRIVATE, Arrivals, Changes
+from .settings import Settings
+from .workshop import Workshop
 from .your_video_layout import FitStep
 from .your_video_tab import build_your_video_tab
 
-SESSION_S = 3600
+SWEEP_S, SERVED_S = 3600, 24 * 3600  # Gradio's own copies of what it serves are looked through, and are kept
+MOST_WAITING = 32
 INTRODUCTION = """# StableVideo
 Edit a video with words; the edit does not flicker. Load a clip, or make one of your own video; say what its
 foreground and its background should be; render."""
 
 
+class LaunchOptions(TypedDict):
+    """What `launch` needs besides an address."""
+
+    max_file_size: str
+    run_history: bool
+    show_error: bool
+    theme: gr.themes.Soft
+    app_kwargs: dict
+
+
 def build_app(settings: Settings | None = None) -> gr.Blocks:
     """The whole page, not yet launched."""
     workshop = Workshop(settings or Settings())
-    with gr.Blocks(title="StableVideo", delete_cache=(SESSION_S, 24 * SESSION_S), analytics_enabled=False) as page:
+    with gr.Blocks(title="StableVideo", delete_cache=(SWEEP_S, SERVED_S), analytics_enabled=False) as page:
         gr.Markdown(INTRODUCTION)
-        session = gr.State(None, time_to_live=SESSION_S)
         with gr.Tabs() as tabs:
             with gr.Tab("Edit a clip", id="edit"):
-                edit = build_edit_tab(workshop, session)
+                edit = build_edit_tab(workshop)
             with gr.Tab("Your video", id="video"):
-                fit = build_your_video_tab(workshop, SESSION_S)
+                fit = build_your_video_tab(workshop)
         _bind_clips(page, workshop, tabs, edit, fit)
-        page.unload(workshop.forget)
-    return page.queue(max_size=32)
+        page.unload(workshop.visits.close)
+    return page.queue(max_size=MOST_WAITING)
 
 
-def _bind_clips(page: gr.Blocks, workshop: Workshop, tabs: gr.Tabs, edit: EditTab, fit: FitStep) -> None:
+def _bind_clips(page: gr.Blocks, workshop: Workshop, tabs: gr.Tabs, edit: EditLayout, fit: FitStep) -> None:
     """Keep the list of clips up to date, and lead from a clip just made to editing it."""
-    data = workshop.settings.data
+    clip = edit.clip.clip
 
-    def refresh() -> gr.Dropdown:
-        return gr.Dropdown(list_clips(data))
+    def refresh(request: gr.Request) -> gr.Dropdown:
+        return gr.Dropdown(workshop.shelf(workshop.visits.of(request)).choices())
 
-    def open_made(made: str) -> list[gr.Tabs | gr.Dropdown]:
-        return [gr.Tabs(selected="edit"), gr.Dropdown(list_clips(data), value=made)]
+    def open_made(made: str, request: gr.Request) -> Changes:
+        choices = workshop.shelf(workshop.visits.of(request)).choices()
+        return {tabs: gr.Tabs(selected="edit"), clip: gr.Dropdown(choices, value=made)}
 
-    page.load(refresh, None, [edit.clip], api_visibility="private", **LIGHT)
-    fit.edit.click(open_made, [fit.made], [tabs, edit.clip], api_visibility="private", **LIGHT).then(
-        edit.load, [edit.clip], edit.outputs, api_visibility="private", **GPU
+    page.load(refresh, None, [clip], **PRIVATE)
+    fit.made.change(refresh, None, [clip], **PRIVATE)
+    fit.edit.click(open_made, [fit.made], [tabs, clip], **PRIVATE).then(
+        clip_loader(workshop, edit),
+        [clip, edit.clip.atlas_resolution],
+        edit.of_a_clip,
+        **(EDIT_QUEUE | {"api_visibility": "private"}),
     )
 
 
-def launch_options() -> dict:
+def launch_options() -> LaunchOptions:
     """What `launch` needs for a page that serves nothing but what it made, and takes no giant uploads."""
-    return {"max_file_size": "200mb", "run_history": False, "show_error": True, "theme": gr.themes.Soft()}
+    return {
+        "max_file_size": "200mb",
+        "run_history": False,
+        "show_error": True,
+        "theme": gr.themes.Soft(),
+        "app_kwargs": {"middleware": [Middleware(Arrivals)]},
+    }

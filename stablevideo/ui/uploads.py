@@ -1,13 +1,11 @@
 """An uploaded video before anything is computed: what it is, what of it will be used, what to call its clip."""
 
 import contextlib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from ..clips import check_name
 from ..errors import InputError
 from ..options import DecomposeOptions
 from ..video.container import VideoError
@@ -121,13 +119,3 @@ def duration(pixels: int, quality: str) -> str:
     if seconds < 90:
         return f"{max(10, round(seconds, -1)):.0f} seconds on two cores"
     return f"{seconds / 60:.0f} minutes on two cores"
-
-
-def free_name(data: Path, stem: str) -> str:
-    """A clip name made from a file's, that no clip has yet."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.")[:90] or "clip"
-    check_name(plain)
-    name, number = plain, 2
-    while (data / name).exists():
-        name, number = f"{plain}-{number}", number + 1
-    return name

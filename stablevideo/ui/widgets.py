@@ -10,29 +10,43 @@ import gradio as gr
 
 from ..options import choices
 
+Widget = gr.Radio | gr.Checkbox | gr.Textbox | gr.Number | gr.Slider
+MOST_SLID = 10000  # a slider over more is too fine for a hand
+
 
 def option_widgets(
     options: type, only: tuple[str, ...] | None = None, without: tuple[str, ...] = ()
-) -> dict[str, gr.components.Component]:
+) -> dict[str, Widget]:
     """One widget for each field of an options dataclass, with its default, range and help."""
-    names = [item.name for item in fields(options)] if only is None else only
     items = {item.name: item for item in fields(options)}
+    names = tuple(items) if only is None else only
     return {name: _widget(items[name]) for name in names if name not in without}
 
 
-def _widget(item: Field) -> gr.components.Component:
-    label = item.name.replace("_", " ")
-    meta = item.metadata
+def options_panel(options: type, first: tuple[str, ...], defaults: dict[str, Any]) -> dict[str, Widget]:
+    """The widgets of an options dataclass: a few in sight, the rest folded away; `defaults` in place of its own."""
+    with gr.Row():
+        widgets = option_widgets(options, only=first)
+    with gr.Accordion("advanced", open=False):
+        widgets |= option_widgets(options, without=first)
+    for name, value in defaults.items():
+        if name in widgets:
+            widgets[name].value = value
+    return widgets
+
+
+def _widget(item: Field) -> Widget:
+    label, meta = item.name.replace("_", " "), item.metadata
+    default: Any = item.default
     if choices(item):
-        return gr.Radio(list(choices(item)), value=item.default, label=label, info=meta["help"])
+        return gr.Radio(list(choices(item)), value=default, label=label, info=meta["help"])
     if item.type is bool:
-        return gr.Checkbox(item.default, label=label, info=meta["help"])
+        return gr.Checkbox(default, label=label, info=meta["help"])
     if item.type is str:
-        return gr.Textbox(item.default, label=label, info=meta["help"], lines=1)
-    if meta["high"] > 10000:
-        precision = 0 if item.type is int else None
-        return gr.Number(item.default, label=label, info=meta["help"], precision=precision)
-    return gr.Slider(meta["low"], meta["high"], item.default, step=meta["step"], label=label, info=meta["help"])
+        return gr.Textbox(default, label=label, info=meta["help"], lines=1)
+    if meta["high"] > MOST_SLID:
+        return gr.Number(default, label=label, info=meta["help"], precision=0 if item.type is int else None)
+    return gr.Slider(meta["low"], meta["high"], default, step=meta["step"], label=label, info=meta["help"])
 
 
 def with_options(options: type, widgets: dict[str, Any]) -> Callable[[Callable], Callable]:
@@ -48,7 +62,6 @@ def with_options(options: type, widgets: dict[str, Any]) -> Callable[[Callable],
         inputs = [p for p in own if p.default is inspect.Parameter.empty and not _is_special(p)]
         special = [p for p in own if p not in inputs]
 
-        @functools.wraps(handler)
         def run(*values: Any) -> Any:
             given = dict(zip([p.name for p in inputs], values, strict=False))
             rest = values[len(inputs) :]
@@ -58,8 +71,9 @@ def with_options(options: type, widgets: dict[str, Any]) -> Callable[[Callable],
 
         # Request and progress come last: Gradio fills them in by position.
         fields_ = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
-        run.__signature__ = signature.replace(parameters=[*inputs, *fields_, *special])
-        return run
+        decorated: Any = functools.wraps(handler)(run)
+        decorated.__signature__ = signature.replace(parameters=[*inputs, *fields_, *special])
+        return decorated
 
     return decorate
 

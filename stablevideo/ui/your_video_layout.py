@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 import gradio as gr
+from gradio.components import Component
 
 from ..options import DecomposeOptions
 from .marking import BESIDE, ON
 from .project import WAYS
-from .widgets import option_widgets
+from .widgets import Widget, option_widgets
 
 IN_SIGHT = (("first_frame", "frames"), ("width", "height"))
 HOW = {
@@ -25,7 +26,7 @@ class UploadStep:
     video: gr.Video
     facts: gr.Markdown
     scenes: gr.Radio
-    options: dict[str, gr.components.Component]
+    options: dict[str, Widget]
     look: gr.Button
     cancel: gr.Button
 
@@ -50,7 +51,7 @@ class MarkStep:
     found: gr.Video
 
     @property
-    def outputs(self) -> list[gr.components.Component]:
+    def outputs(self) -> list[Component]:
         """What shows a frame's mark."""
         return [self.picture, self.editor, self.marked, self.unmark]
 
@@ -72,9 +73,14 @@ class FitStep:
     made: gr.State
 
     @property
-    def outputs(self) -> list[gr.components.Component]:
+    def live(self) -> list[Component]:
+        """What shows the layers while they are fitted."""
+        return [self.foreground, self.background, self.curve]
+
+    @property
+    def outputs(self) -> list[Component]:
         """What shows the fit."""
-        return [self.status, self.foreground, self.background, self.curve, self.report, self.edit]
+        return [self.status, *self.live, self.report, self.edit]
 
 
 def lay_out_upload() -> UploadStep:
@@ -86,7 +92,7 @@ def lay_out_upload() -> UploadStep:
         with gr.Column(scale=1):
             facts = gr.Markdown("A few seconds of one scene, in which one thing moves, work best.", elem_id="facts")
             scenes = gr.Radio([], label="scene", visible=False, elem_id="scenes")
-            options = {}
+            options: dict[str, Widget] = {}
             for pair in IN_SIGHT:
                 with gr.Row():
                     options |= option_widgets(DecomposeOptions, only=pair)
@@ -116,7 +122,7 @@ def lay_out_marking() -> MarkStep:
                     sources=(),
                     transforms=(),
                     brush=gr.Brush(colors=[ON, BESIDE], default_color=ON, color_mode="fixed", default_size=14),
-                    fixed_canvas=True,
+                    fixed_canvas=False,
                     visible=False,
                     elem_id="strokes",
                 )
@@ -141,7 +147,7 @@ def lay_out_marking() -> MarkStep:
     )
 
 
-def lay_out_fit(time_to_live: int) -> FitStep:
+def lay_out_fit() -> FitStep:
     """The clip's name, the fit under way, and its report."""
     with gr.Column(visible=False) as panel:
         gr.Markdown("### 3 · Decompose")
@@ -159,7 +165,7 @@ def lay_out_fit(time_to_live: int) -> FitStep:
                 curve = gr.LinePlot(
                     x="turn", y="dB", title="closeness to the video", height=220, visible=False, elem_id="curve"
                 )
-        made = gr.State(None, time_to_live=time_to_live)
+        made = gr.State(None)
     return FitStep(panel, name, run, cancel, status, foreground, background, curve, report, edit, made)
 
 

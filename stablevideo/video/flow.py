@@ -67,7 +67,7 @@ def dense_inverse_search() -> Search:
     return search
 
 
-def raft(ckpt: Path) -> Search:
+def raft(ckpt: Path, device: torch.device) -> Search:
     """RAFT (Teed and Deng 2020), torchvision's large one: better at fast and thin things, seconds a pair on a CPU.
 
     Its weights are looked for in `ckpt`, and downloaded into it. Raises InputError where neither works.
@@ -80,7 +80,7 @@ def raft(ckpt: Path) -> Search:
         _download(url, path)
     network = raft_large()
     load_strictly(network, read_checkpoint(path), path, "RAFT's large network")
-    return raft_search(network.to("cuda" if torch.cuda.is_available() else "cpu").eval())
+    return raft_search(network.to(device).eval())
 
 
 def _download(url: str, path: Path) -> None:

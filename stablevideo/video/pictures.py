@@ -13,20 +13,28 @@ from ..errors import InputError
 MAX_PICTURE_PX = 8192
 
 
-def read_picture(path: Path) -> Tensor:
-    """Read a picture from outside -> [3, h, w] in [0, 1]. Raises InputError for what is none."""
+def read_picture(path: Path, alpha: bool = False) -> Tensor:
+    """Read a picture from outside -> [3, h, w] in [0, 1]; with `alpha` [4, h, w], if it has transparency.
+
+    Raises InputError for what is none.
+    """
     if not path.is_file():
         raise InputError(f"there is no picture {path}.")
     data = np.frombuffer(path.read_bytes(), np.uint8)
     try:
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED if alpha else cv2.IMREAD_COLOR) if len(data) else None
     except cv2.error:
         pixels = None
     if pixels is None:
         raise InputError(f"{path.name} is no picture that can be read; give a PNG or JPEG.")
     if max(pixels.shape[:2]) > MAX_PICTURE_PX:
         raise InputError(f"{path.name} is larger than {MAX_PICTURE_PX} pixels a side; scale it down.")
-    return torch.from_numpy(pixels[..., ::-1].copy()).permute(2, 0, 1).float() / 255
+    if pixels.dtype != np.uint8:
+        pixels = (pixels / np.iinfo(pixels.dtype).max * 255).round().astype(np.uint8)
+    if pixels.ndim == 2 or pixels.shape[2] not in (3, 4):
+        pixels = cv2.cvtColor(pixels.reshape(*pixels.shape[:2], -1)[..., 0], cv2.COLOR_GRAY2BGR)
+    order = [2, 1, 0, 3][: pixels.shape[2]]
+    return torch.from_numpy(pixels[..., order].copy()).permute(2, 0, 1).float() / 255
 
 
 def write_picture(path: Path, picture: Tensor) -> None:

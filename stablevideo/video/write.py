@@ -1,7 +1,6 @@
 """Frames -> H.264 with the source's sound, whole or not at all."""
 
 import contextlib
-import secrets
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
@@ -14,6 +13,7 @@ import torch
 from av.video.reformatter import Colorspace
 from torch import Tensor
 
+from ..files import whole_file
 from .container import EXACT_COLOURS, MAX_SIDE_PX, VIDEO_FORMATS, VideoError, as_rate, open_container, video_stream
 
 _SOUND_FORMATS = VIDEO_FORMATS + ",mp3,wav,flac,ogg,aac"
@@ -53,14 +53,11 @@ def write_video(
     first = next(pictures, None)
     if first is None:
         raise VideoError(f"there are no frames to write to {path}")
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     try:
-        _encode(chain([first], pictures), first.shape[:2], partial, rate, audio and Path(audio), crf)
-        partial.replace(path)
+        with whole_file(path) as partial:
+            _encode(chain([first], pictures), first.shape[:2], partial, rate, audio and Path(audio), crf)
     except av.FFmpegError as error:
         raise OSError(error.errno, f"{path} could not be written: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _even_pictures(frames: Iterable[Tensor]) -> Iterator[np.ndarray]:

@@ -1,0 +1,40 @@
+"""Options dataclasses -> flags of the command."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Annotated, Any, Optional, cast
+
+import typer
+
+from .options import choices
+
+
+def with_flags(*option_classes: type) -> Callable[[Callable], Callable]:
+    """Give a command one flag for each field of the options dataclasses, in its argument `given`.
+
+    Flags left out are left out of `given` too, so that a model's own defaults can hold.
+    """
+    items = {item.name: item for options in option_classes for item in fields(options)}
+
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def run(**arguments: Any) -> None:
+            given = {name: arguments.pop(name) for name in items}
+            function(given={k: v for k, v in given.items() if v is not None}, **arguments)
+
+        signature = inspect.signature(function)
+        parameters = [p for p in signature.parameters.values() if p.name != "given"]
+        for name, item in items.items():
+            kind: Any = str if choices(item) else item.type
+            meta = item.metadata
+            limits = f" ({meta['low']:g} to {meta['high']:g})" if meta["low"] is not None else ""
+            text = f"{meta['help']}{limits}; default: {item.default}"
+            note = Annotated[Optional[kind], typer.Option(help=text)]  # noqa: UP045 (kind is no name)
+            parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=note))
+        cast(Any, run).__signature__ = signature.replace(parameters=parameters)
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        return run
+
+    return decorate

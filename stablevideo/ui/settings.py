@@ -1,0 +1,61 @@
+"""What is fixed when the page starts: where things lie, what runs them, and who visits."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from ..device import best_device
+from ..places import default_folder
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The page's settings.
+
+    Attributes
+    ----------
+    data, ckpt, log
+        Clips that everybody sees, weights, and results that are kept.
+    model
+        Chosen at first; by default Stable Diffusion 1.5 if its weights are there, else the embedded one.
+    one_person
+        The page is one person's own: what is made there is kept, without limits. Else what a visitor makes is seen by
+        nobody else, and removed with the visit.
+    keep_clips
+        Keep what visitors make all the same, where all of them see it.
+    """
+
+    data: Path = field(default_factory=lambda: default_folder("data"))
+    ckpt: Path = field(default_factory=lambda: default_folder("ckpt"))
+    log: Path = field(default_factory=lambda: default_folder("log"))
+    model: str | None = None
+    device: torch.device = field(default_factory=best_device)
+    offload: bool = False
+    safety_checker: bool = True
+    one_person: bool = False
+    keep_clips: bool = False
+
+    @property
+    def keeps(self) -> bool:
+        """Whether clips and results outlive the visit they were made in."""
+        return self.one_person or self.keep_clips
+
+    @property
+    def rule(self) -> str:
+        """What becomes of a person's clips, in words."""
+        if self.one_person:
+            return f"This page is yours alone: the clips that you make are kept in `{self.data}`."
+        if self.keep_clips:
+            return "**The clips that you make here are kept, and every visitor sees them.**"
+        return "Your clips are seen by you alone, and removed with all else that you made after you leave the page."
+
+
+def for_one_person(host: str | None, share: bool, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a page that is started so can be reached from this machine only."""
+    listens_on = host or environment.get("GRADIO_SERVER_NAME") or LOOPBACK[0]
+    return listens_on in LOOPBACK and not share and not environment.get("SPACE_ID")

@@ -1,0 +1,137 @@
+"""What belongs to one visitor: work, files, cancels; kept while the page is used, and removed with it."""
+
+import atexit
+import shutil
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import gradio as gr
+
+from ..edit.painting import Edit
+from ..errors import InputError
+from ..layers.coords import LayerName
+from ..progress import Cancelled
+from .events import Tab, arrival
+from .project import Project
+
+CLOSED_S = 3600  # a visit is kept as long after its page was closed: lines break, and machines sleep
+IDLE_S = 12 * 3600  # and as long while its page is open and nothing is done there
+SWEEP_S = 60
+ROOT_PREFIX = "stablevideo-page-"
+
+
+@dataclass(frozen=True)
+class Work:
+    """A clip as it was loaded, and what was edited so far."""
+
+    folder: Path
+    atlas_resolution: int
+    foreground: Edit | None = None
+    background: Edit | None = None
+
+
+@dataclass(eq=False)
+class Visit:
+    """One visitor's own things; `folder` holds all files, and goes with the visit."""
+
+    folder: Path
+    work: Work | None = None
+    project: Project | None = None
+    made: list[Path] = field(default_factory=list)  # clips, wherever they are kept
+    closed: bool = False
+    used_s: float = field(default_factory=time.monotonic)
+    cancelled: dict[Tab, int] = field(default_factory=dict)  # the last cancel's number of arrival
+
+    def fresh_folder(self, kind: str) -> Path:
+        """An empty folder for files of a kind; the kind's earlier ones are removed."""
+        for earlier in self.folder.glob(f"{kind}-*"):
+            shutil.rmtree(earlier, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=self.folder))
+
+    def loaded(self) -> Work:
+        """The work on the clip that is loaded. Raises InputError where none is."""
+        if self.work is None:
+            raise InputError("no clip is loaded yet; choose one and press 'Load clip' first.")
+        return self.work
+
+    def edit(self, layer: LayerName, edit: Edit) -> None:
+        """Take a layer's edit into the work, in place of an earlier one."""
+        work = self.loaded()
+        self.work = replace(work, foreground=edit) if layer == "foreground" else replace(work, background=edit)
+
+    def uploaded(self) -> Project:
+        """The video that was looked at. Raises InputError where there is none."""
+        if self.project is None:
+            raise InputError("there is no video here yet, or you were away too long; upload it, then press 'Look'.")
+        return self.project
+
+    def go_on(self, tab: Tab, asked: int) -> None:
+        """Called by a tab's job at each of its steps. Raises Cancelled if that was cancelled since it was asked for."""
+        self.used_s = time.monotonic()
+        if self.cancelled.get(tab, 0) > asked:
+            raise Cancelled
+
+
+class Visits:
+    """All visits, by the name that the browser gives its session, below one temporary folder."""
+
+    def __init__(self) -> None:
+        _remove_abandoned()
+        self.root = Path(tempfile.mkdtemp(prefix=ROOT_PREFIX))
+        self._visits: dict[str, Visit] = {}
+        self._lock = threading.Lock()
+        atexit.register(shutil.rmtree, self.root, ignore_errors=True)
+        threading.Thread(target=self._sweep_for_ever, name="visits", daemon=True).start()
+
+    def of(self, request: gr.Request) -> Visit:
+        """The visit a request belongs to; a new one at first. Raises InputError for a request of no session."""
+        if not request.session_hash:
+            raise InputError("this call belongs to no session; make it through the queue, as gradio_client does.")
+        with self._lock:
+            visit = self._visits.get(request.session_hash)
+            if visit is None:
+                # Its name is ours, not the browser's: that could be a path, or somebody else's.
+                visit = Visit(Path(tempfile.mkdtemp(prefix="visit-", dir=self.root)))
+                self._visits[request.session_hash] = visit
+            visit.used_s, visit.closed = time.monotonic(), False
+            return visit
+
+    def cancel(self, request: gr.Request, *tabs: Tab) -> None:
+        """End the jobs of these tabs that were asked for before now, those still waiting too."""
+        visit, now = self.of(request), arrival(request)
+        visit.cancelled |= dict.fromkeys(tabs, now)
+
+    def close(self, request: gr.Request) -> None:
+        """A page was closed, or its line broke: its jobs end now, its work is kept for a while."""
+        if request.session_hash in self._visits:
+            self.cancel(request, "edit", "video")
+            self.of(request).closed = True
+
+    def sweep(self) -> None:
+        """End the visits that nobody comes back to."""
+        now = time.monotonic()
+        with self._lock:
+            ended = [
+                self._visits.pop(name)
+                for name, visit in list(self._visits.items())
+                if now - visit.used_s > (CLOSED_S if visit.closed else IDLE_S)
+            ]
+        for visit in ended:
+            shutil.rmtree(visit.folder, ignore_errors=True)
+
+    def _sweep_for_ever(self) -> None:
+        while self.root.is_dir():
+            self.root.touch()  # a root that is not touched any more is abandoned
+            self.sweep()
+            time.sleep(SWEEP_S)
+
+
+def _remove_abandoned() -> None:
+    """Remove what pages left behind that were ended by force."""
+    for root in Path(tempfile.gettempdir()).glob(f"{ROOT_PREFIX}*"):
+        if time.time() - root.stat().st_mtime > CLOSED_S:
+            shutil.rmtree(root, ignore_errors=True)
