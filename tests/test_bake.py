@@ -16,7 +16,7 @@ LAYERS = ("foreground", "background")
 def loaded(request, data, ckpt):
     clip = request.getfixturevalue(request.param)
     folder = data / "sample" if request.param == "sample" else request.getfixturevalue("bear_folder")
-    return clip, load_networks(folder), clips._cached_bake(folder, lambda *_: None)[1]
+    return clip, load_networks(folder), clips._cached_bake(folder, clips.ATLAS_SPACING_PX, lambda *_: None)[1]
 
 
 def exact(networks, frame):
