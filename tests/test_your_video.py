@@ -224,6 +224,35 @@ def test_a_mark_made_while_the_object_is_found_is_kept_and_asked_for(project, tm
         project.work.marks.clear()
 
 
+def test_masks_of_the_whole_video_serve_the_part_that_is_used(places, ckpt):
+    masks = drawn()[1]
+    options = DecomposeOptions(first_frame=2, frames=4, width=64, height=36)
+    session = DecomposeSession.begin(read_video(places / "disc.mp4"), options, ckpt=ckpt)
+    small = np.stack([cv2.resize(mask.astype(np.uint8), (64, 36), interpolation=cv2.INTER_AREA) > 0 for mask in masks])
+    assert overlap(session.take_masks(masks), small[2:6]) > 0.9
+    assert overlap(session.take_masks(masks[2:6]), small[2:6]) > 0.9
+    assert overlap(session.read_masks(places / "masks.mp4"), small[2:6]) > 0.85
+    with pytest.raises(InputError, match="there are 5 masks; 4 are needed.*or 8, one for each of the video"):
+        session.take_masks(masks[:5])
+    assert session.box_of((22, 14, 67, 63)) == (11, 7, 34, 32)
+
+
+def test_marks_that_cannot_serve_are_a_sentence(places, ckpt):
+    session = DecomposeSession.begin(read_video(places / "disc.mp4"), ckpt=ckpt)
+    with pytest.raises(InputError, match="frame 8 is not used; the part that is has frames 0 to 7"):
+        session.mark_box(8, (22, 14, 67, 63))
+    with pytest.raises(InputError, match="not inside the frame of 128x72"):
+        session.mark_box(0, (100, 50, 300, 300))
+    with pytest.raises(InputError, match="the box is 3x40 pixels"):
+        session.mark_box(0, (20, 10, 23, 50))
+    speck = np.zeros((8, *SIZE), bool)
+    speck[:, 30:33, 40:43] = True
+    with pytest.raises(InputError, match="covers 9 pixels of 128x72 at most, and at least 64 are needed"):
+        session.take_masks(speck)
+    with pytest.raises(InputError, match="the object is not found yet"):
+        session.fit()
+
+
 def test_footage_lies_in_files_and_not_in_memory(project, tmp_path):
     footage = project.work.footage
     for array in (footage.frames[0], footage.flow.forward, footage.flow.backward_valid):
@@ -492,9 +521,9 @@ def test_a_persons_video_is_marked_decomposed_edited_and_downloaded(page, places
 
 def _the_original_is_back_where_it_was_painted(x, y):
     """Looks at the atlases as they were rendered: the brush has the same place on them as on the page."""
-    (run,) = Path(tempfile.gettempdir()).glob(f"{ROOT_PREFIX}*/visit-*/result-*/log/*/foreground.png")
-    (layers,) = Path(tempfile.gettempdir()).glob(f"{ROOT_PREFIX}*/visit-*/clips/disc/layers.safetensors")
-    original = load_layers(layers.parent).foreground.atlas
+    (clip,) = Path(tempfile.gettempdir()).glob(f"{ROOT_PREFIX}*/visit-*/clips/disc")
+    (run,) = clip.parent.parent.glob("result-*/log/*/foreground.png")
+    original = load_layers(clip).foreground.atlas
     edited = read_picture(run)
     changed = (edited - original).abs().amax(0) > 0.02
     height, width = changed.shape
