@@ -34,6 +34,8 @@ from .video.write import write_video
 if TYPE_CHECKING:
     from .diffusion.editor import Editor, load_editor
 
+__version__ = "0.2.0"
+
 __all__ = [
     "BackgroundOptions",
     "Cancelled",

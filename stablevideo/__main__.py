@@ -5,7 +5,7 @@ import logging
 import shutil
 import sys
 from dataclasses import asdict, fields
-from enum import Enum
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -52,7 +52,7 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON object on sta
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="also copy the video here")]
 
 
-class Method(str, Enum):
+class Method(StrEnum):
     """How a clip is decomposed."""
 
     lattice = "lattice"

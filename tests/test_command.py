@@ -4,29 +4,43 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from stablevideo import __main__ as command
 from stablevideo import read_video
 from stablevideo.video.pictures import write_picture
 
 ROOT = Path(__file__).parent.parent
+APART = [sys.executable, "-m", "stablevideo"]
 
 
-def run(*arguments):
-    command = [sys.executable, "-m", "stablevideo", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
+@pytest.fixture
+def run(monkeypatch, capsys, data, ckpt):
+    """Runs the command within this process, on the project's clips and weights -> its exit code and what it said."""
+
+    def run(*arguments):
+        given = [*map(str, arguments), "--data", str(data)]
+        if arguments[0] == "edit" and "--ckpt" not in arguments:
+            given += ["--ckpt", str(ckpt)]
+        monkeypatch.setattr(sys, "argv", ["stablevideo", *given])
+        code = 0
+        try:
+            command.main()
+        except SystemExit as end:
+            code = end.code or 0
+        said = capsys.readouterr()
+        return SimpleNamespace(returncode=code, stdout=said.out, stderr=said.err)
+
+    return run
 
 
-def edit(log, *arguments):
-    return run("edit", "sample", "--model", "embedded", "--log", log, "--json", *arguments)
-
-
-def test_edit_writes_a_run_and_one_json_object(tmp_path):
+def test_edit_writes_a_run_and_one_json_object(run, tmp_path):
     output = tmp_path / "out" / "orange.mp4"
-    done = edit(
-        tmp_path / "log", "--foreground", "a picture of an orange suv", "--background", "winter scene", "--keyframes",
-        "8,40", "--steps", 4, "--seed", 5, "-o", output,
+    done = run(
+        "edit", "sample", "--model", "embedded", "--log", tmp_path / "log", "--json", "--foreground", "an orange suv",
+        "--background", "winter scene", "--keyframes", "8,40", "--steps", 2, "--seed", 5, "-o", output,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout.splitlines()[-1])
@@ -39,13 +53,14 @@ def test_edit_writes_a_run_and_one_json_object(tmp_path):
     assert {"video.mp4", "settings.json", "foreground.png", "background.png", "keyframes/00040-after.png"} <= names
 
 
-def test_render_with_an_atlas_of_ones_own(sample, tmp_path):
+def test_render_in_a_process_of_its_own_with_an_atlas_of_ones_own(sample, data, tmp_path):
     picture = sample.background.atlas.clone()
     picture[:] = 0.5
     write_picture(tmp_path / "grey.png", picture)
-    done = run(
-        "render", "sample", "--background-atlas", tmp_path / "grey.png", "--size", "192x108", "--log", tmp_path / "log"
-    )
+    done = subprocess.run(
+        [*APART, "render", "sample", "--background-atlas", tmp_path / "grey.png", "--size", "192x108",
+         "--data", data, "--log", tmp_path / "log"], cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     video = read_video(done.stdout.strip())
     assert video.size == (108, 192)
@@ -66,14 +81,17 @@ WRONG = {
         ["edit", "sample", "--model", "embedded", "--foreground", "x", "--keyframes", " "],
         "no keyframe is given",
     ),
-    "steps out of range": (["edit", "sample", "--foreground", "x", "--steps", "0"], "steps must lie between 1 and 100"),
+    "steps out of range": (
+        ["edit", "sample", "--model", "embedded", "--foreground", "x", "--steps", "0"],
+        "steps must lie between 1 and 100",
+    ),
     "bad size": (["render", "sample", "--size", "big"], "must look like 768x432"),
-    "no picture": (["render", "sample", "--foreground-atlas", "app.py"], "no picture that can be read"),
+    "no picture": (["render", "sample", "--foreground-atlas", ROOT / "app.py"], "no picture that can be read"),
 }
 
 
 @pytest.mark.parametrize(("arguments", "said"), WRONG.values(), ids=WRONG.keys())
-def test_wrong_input_is_one_sentence_and_exit_code_2(tmp_path, arguments, said):
+def test_wrong_input_is_one_sentence_and_exit_code_2(run, tmp_path, arguments, said):
     done = run(*arguments, "--log", tmp_path / "log")
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
@@ -82,7 +100,7 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(tmp_path, arguments, said):
     assert not (tmp_path / "log").exists() or not list((tmp_path / "log").iterdir())
 
 
-def test_atlas_of_the_wrong_size(tmp_path, sample):
+def test_atlas_of_the_wrong_size(run, tmp_path, sample):
     write_picture(tmp_path / "small.png", sample.foreground.atlas[:, :50, :50])
     done = run("render", "sample", "--foreground-atlas", tmp_path / "small.png", "--log", tmp_path / "log")
     assert done.returncode == 2
@@ -90,13 +108,24 @@ def test_atlas_of_the_wrong_size(tmp_path, sample):
     assert "got 50x50" in done.stderr
 
 
-def test_missing_weights_without_a_network(tmp_path):
+def test_a_wrong_input_in_a_process_of_its_own_shows_no_traceback(data):
+    done = subprocess.run([*APART, "render", "nowhere", "--data", data], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("stablevideo: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_missing_weights_where_the_hub_does_not_answer(run, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     done = run("edit", "sample", "--foreground", "x", "--model", "sd15", "--ckpt", tmp_path, "--log", tmp_path / "log")
     assert done.returncode == 2
     assert "the Hub cannot be reached" in done.stderr
 
 
-def test_help_names_every_flag():
+def test_help_names_every_flag(run):
     text = run("edit", "--help").stdout
     for flag in ("--foreground", "--keyframes", "--seed", "--strength", "--canny-low", "--json", "--offload"):
         assert flag in text
