@@ -54,7 +54,7 @@ def _full(turns: int, stride: int, sharpen: int = 1) -> Level:
 
 # The maps need many turns and little of the atlases meanwhile; the atlases' fine detail comes at the end, at once.
 SCHEDULES: dict[str, tuple[Level, ...]] = {
-    "fine": (*COARSE, _full(2, 8), _full(9, 4), _full(1, 4, sharpen=14)),
+    "fine": (*COARSE, _full(2, 8), _full(13, 4), _full(1, 4, sharpen=18)),
     "quick": (*COARSE, _full(2, 8), _full(2, 4), _full(1, 4, sharpen=10)),
 }
 
