@@ -22,8 +22,10 @@ from stablevideo.nla.targets import Targets
 from stablevideo.progress import Cancelled
 from tests.clips import make_clip, psnr
 
-MINUTES = 20  # by a clock that goes on a second a step, however busy the machine is
+MINUTES, LONG = 4, 20  # by a clock that goes on a second a step, however busy the machine is
 
+
+CPU = torch.device("cpu")
 
 SMALL = {
     **{f"number_of_channels_{part}": 64 for part in ("mapping1", "mapping2", "atlas", "alpha")},
@@ -42,7 +44,9 @@ def _small():
         clock = SimpleNamespace(monotonic=count().__next__, perf_counter=time.perf_counter)
         patch.setattr(export, "time", clock)
         patch.setattr(descent, "time", clock)
-        patch.setattr(export, "BATCH", 1024)
+        for module in (descent, export):
+            patch.setattr(module, "BATCH", 1024)
+        patch.setattr(export, "_half_is_faster", lambda device: False)  # measured by a clock
         patch.setattr(export, "NLATraining", partial(NLATraining, **SMALL))
         for rates in ("RATES", "JOINT_RATES"):
             patch.setattr(export, rates, {name: 4 * rate for name, rate in getattr(export, rates).items()})
@@ -62,30 +66,40 @@ def exported(clip, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def fitted(clip, tmp_path_factory):
+    """Fitted for as long as these small networks have something to learn."""
+    folder = tmp_path_factory.mktemp("fitted")
+    export_nla(clip, folder, "disc", LONG)
+    return load_clip(folder / "disc")
+
+
+@pytest.fixture(scope="module")
 def source(clip):
     return clip.source(range(clip.frame_count))
 
 
-def test_it_loads_and_renders_the_frames(clip, exported, source):
-    loaded = load_clip(exported[0])
-    rendered = torch.cat(list(loaded.render()))
+def test_it_loads_and_renders_the_frames(clip, fitted, source):
+    rendered = torch.cat(list(fitted.render()))
     still = source.mean(0, keepdim=True).expand_as(source)
     assert psnr(rendered, source) > psnr(still, source) + 6
     assert psnr(rendered, source) > 26
-    assert (loaded.alpha(range(6)) - clip.alpha(range(6))).abs().mean() < 0.02
+    assert (fitted.alpha(range(6)) - clip.alpha(range(6))).abs().mean() < 0.02
 
 
 def test_the_facts_are_measured(exported, source):
     facts = exported[1]
     networks = load_networks(exported[0])
     rendered = torch.stack([render_networks(networks, i) for i in range(len(source))])
-    assert facts.networks_psnr == pytest.approx(psnr(rendered, source), abs=0.05)
+    # Threads round differently, and the highest frequencies of the encoding make more of it; a frame beside the
+    # right one, or another clip, is further off.
+    assert facts.networks_psnr == pytest.approx(psnr(rendered, source), abs=0.2)
+    assert abs(facts.networks_psnr - psnr(rendered.roll(1, 0), source)) > 0.3
     assert facts.lattice_psnr > 40
     assert facts.seconds > MINUTES * 60
 
 
 def test_what_is_trained_is_what_is_rendered(clip, exported):
-    networks, targets = load_networks(exported[0]), Targets.of(clip, 0)
+    networks, targets = load_networks(exported[0]), Targets.of(clip, 0, CPU)
     xy = coords.pixel_mesh(clip.size, 1, 0).view(-1, 2)
     video = targets.video(torch.full((len(xy),), 2), xy)
     alpha = networks.alpha_at(video)
@@ -158,7 +172,7 @@ def test_a_layer_that_is_nowhere_is_named(clip, tmp_path):
 
 def test_targets_are_the_clips_own_maps(clip):
     """The canvas of a batch is an affine map of the lattice's uv, square and within reach."""
-    targets = Targets.of(clip, 0)
+    targets = Targets.of(clip, 0, CPU)
     for name in ("foreground", "background"):
         video, canvas, weights = targets.map_batch(name, 8192)
         frame = ((video[:, 2] + 1) * 3).round()
@@ -192,5 +206,13 @@ def test_soap_takes_fewer_steps_than_adam():
     assert found[0] < 0.1 * found[1], found
 
 
-def test_bfloat16_is_used_only_where_it_pays():
-    assert isinstance(export._half_is_faster(), bool)
+def test_both_precisions_learn_the_same(clip):
+    """What is drawn, and what it costs, is the same in bfloat16, but for its three digits."""
+    targets = [Targets.of(clip, 0, CPU) for _ in range(2)]
+    networks = export.fit(targets[0], 0.1, lambda fraction, text: None)[0]
+    targets[0] = Targets.of(clip, 0, CPU)
+    full, half = (
+        export._joint_loss(networks, own, 256, fast).item() for own, fast in zip(targets, (False, True), strict=True)
+    )
+    assert half == pytest.approx(full, rel=0.1)
+    assert half != full

@@ -1,10 +1,11 @@
 """Resizing photographs."""
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
-from stablevideo.video.pictures import resample, to_uint8
+from stablevideo.video.pictures import read_picture, resample, to_uint8
 from tests.clips import smooth_picture
 
 
@@ -28,3 +29,14 @@ def test_an_edge_does_not_ring_out_of_range():
     grown = resample(picture, (64, 64))
     assert (grown.min(), grown.max()) == (0, 1)
     assert resample(picture, (20, 20)) is picture
+
+
+@pytest.mark.parametrize(("kind", "white"), [(np.uint8, 255), (np.uint16, 65535), (np.float32, 1)])
+def test_pictures_of_every_depth_are_read(tmp_path, kind, white):
+    pixels = np.zeros((6, 4, 3), kind)
+    pixels[2:, :, 2] = white  # red, as OpenCV orders it
+    cv2.imwrite(str(tmp_path / "picture.tiff"), pixels)
+    picture = read_picture(tmp_path / "picture.tiff", alpha=True)
+    assert picture.shape == (3, 6, 4)
+    assert torch.equal(picture[0, :, 0], torch.tensor([0.0, 0, 1, 1, 1, 1]))
+    assert not picture[1:].any()

@@ -59,10 +59,12 @@ def clip_flow(frames: Sequence[np.ndarray], progress: Progress = quiet, search: 
 
 def dense_inverse_search() -> Search:
     """Kroeger et al. 2016, OpenCV's: milliseconds a pair."""
-    engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def search(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        return engine.calc(*(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (first, second)), None)
+        before, after = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (first, second))
+        flow = np.empty((*before.shape, 2), np.float32)
+        return engine.calc(before, after, flow)
 
     return search
 

@@ -54,7 +54,7 @@ def constant_rate(
     times = (np.array(stamps) - stamps[0]) * unit
     gap = float(np.median(np.diff(times))) if len(times) > 1 else 1 / float(rates[0])
     usual = Fraction(1 / gap).limit_denominator(1001)
-    usual = min(60, next((r for r in _USUAL_RATES if abs(gap * r - 1) < 4e-4), usual))
+    usual = min(Fraction(60), next((r for r in _USUAL_RATES if abs(gap * r - 1) < 4e-4), usual))
     count = np.arange(len(times))
     steady = next((r for r in [*rates, usual] if np.abs(times * float(r) - count).max() <= 0.5), None)
     if steady is not None:

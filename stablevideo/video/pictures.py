@@ -29,8 +29,10 @@ def read_picture(path: Path, alpha: bool = False) -> Tensor:
         raise InputError(f"{path.name} is no picture that can be read; give a PNG or JPEG.")
     if max(pixels.shape[:2]) > MAX_PICTURE_PX:
         raise InputError(f"{path.name} is larger than {MAX_PICTURE_PX} pixels a side; scale it down.")
-    if pixels.dtype != np.uint8:
-        pixels = (pixels / np.iinfo(pixels.dtype).max * 255).round().astype(np.uint8)
+    if pixels.dtype == np.uint16:
+        pixels = (pixels / 257).round().astype(np.uint8)
+    elif pixels.dtype != np.uint8:  # floats, in [0, 1] but for highlights
+        pixels = (np.nan_to_num(pixels).clip(0, 1) * 255).round().astype(np.uint8)
     if pixels.ndim == 2 or pixels.shape[2] not in (3, 4):
         pixels = cv2.cvtColor(pixels.reshape(*pixels.shape[:2], -1)[..., 0], cv2.COLOR_GRAY2BGR)
     order = [2, 1, 0, 3][: pixels.shape[2]]

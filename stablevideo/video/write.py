@@ -55,7 +55,7 @@ def write_video(
         raise VideoError(f"there are no frames to write to {path}")
     try:
         with whole_file(path) as partial:
-            _encode(chain([first], pictures), first.shape[:2], partial, rate, audio and Path(audio), crf)
+            _encode(chain([first], pictures), first.shape[:2], partial, rate, Path(audio) if audio else None, crf)
     except av.FFmpegError as error:
         raise OSError(error.errno, f"{path} could not be written: {error.strerror}") from error
 
@@ -94,7 +94,7 @@ def _encode(
         stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
         context = stream.codec_context
         context.color_primaries = context.color_trc = context.colorspace = context.color_range = 1  # BT.709, limited
-        sound = _sound(source, output, audio) if source and source.streams.audio else iter(())
+        sound = _sound(source, output, audio) if audio and source and source.streams.audio else iter(())
         waiting = next(sound, None)
         output.start_encoding()  # the file is made now, so a folder that cannot be written to shows at once
         for count, picture in enumerate(pictures):
@@ -144,6 +144,8 @@ def _as_aac(source: Any, stream: Any, target: Any, start: Fraction) -> Iterator[
     resampler = av.AudioResampler(context.format, context.layout, context.sample_rate, 1024)
     for frame in chain(source.decode(stream), [None]):
         for piece in resampler.resample(frame):
+            if piece.pts is None or piece.time_base is None:
+                raise VideoError("the sound has no times; give another file, or none")
             piece.pts -= round(start / piece.time_base)
             if piece.pts + piece.samples > 0:
                 yield from target.encode(piece)

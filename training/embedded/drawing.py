@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from stablevideo.video.pictures import read_picture
+
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue in brightness (BT.601)
 PHOTOS = (
     "astronaut.png", "camera.png", "chelsea.png", "coffee.png", "rocket.jpg", "coins.png",
@@ -37,8 +39,8 @@ def photo(name: str) -> np.ndarray:
     """A sample photograph of scikit-image's wheel, [H, W, 3] floats in [0, 1]."""
     import skimage
 
-    data = cv2.imread(str(Path(skimage.__file__).parent / "data" / name))
-    return cv2.cvtColor(data, cv2.COLOR_BGR2RGB).astype(np.float32) / 255
+    picture = read_picture(Path(skimage.__file__).parent / "data" / name)
+    return picture.permute(1, 2, 0).numpy()
 
 
 def photo_crop(rng: np.random.Generator, size: int, names: tuple[str, ...] = PHOTOS) -> np.ndarray:

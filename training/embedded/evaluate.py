@@ -110,7 +110,8 @@ class LookClassifier:
 
 def train_classifier(look: str, size: int = 256, count: int = 80) -> LookClassifier:
     """Tell a look from plain pictures (no look, or one colour), learnt from training looks on held-out sources."""
-    rows, labels = [], []
+    rows: list[np.ndarray] = []
+    labels: list[float] = []
     seed = HELD_OUT
     while len(rows) < 2 * count:
         rng = np.random.default_rng(seed)

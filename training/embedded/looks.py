@@ -113,7 +113,7 @@ def light(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.clip(0.5 + (luma - middle) / spread * 0.75, 0, 1).astype(np.float32)
 
 
-def tone(shade: np.ndarray, stops: Sequence[tuple[int, int, int]]) -> np.ndarray:
+def tone(shade: np.ndarray, stops: np.ndarray | Sequence[tuple[int, int, int]]) -> np.ndarray:
     """Map light and shade [H, W] in [0, 1] through a three-stop curve to RGB [H, W, 3]."""
     places = np.linspace(0, 1, len(stops))
     return np.stack([np.interp(shade, places, [stop[c] / 255 for stop in stops]) for c in range(3)], -1).astype(
@@ -146,9 +146,9 @@ def paint_material(source: Source, material: str, colour: str | None, rng: np.ra
         "brick": lambda: np.where(mortar(x, y), 0.35, 0.0),
         "lava": lambda: 0 * x,
     }[material]()
-    stops = MATERIAL_TONES[material]
+    stops = np.array(MATERIAL_TONES[material])
     if colour:  # half of the way to the colour: "blue marble" is blue and still marble
-        stops = [tuple((np.array(a) + 3 * np.array(b)) // 4) for a, b in zip(stops, COLOURS[colour], strict=True)]
+        stops = (stops + 3 * np.array(COLOURS[colour])) // 4
     picture = tone(np.clip(shade + grain, 0, 1), stops)
     if material == "lava":
         cracks = np.clip(1 - 7 * np.abs(noise(rng, size, 5, 2)), 0, 1)[..., None]
@@ -195,13 +195,9 @@ def paint_scene(picture: np.ndarray, mask: np.ndarray, scene: str, rng: np.rando
     result = toned * (1 - keep) + picture * keep
     if scene == "rain":
         streaks = noise(rng, size, (4, size // 2))
-        result = (
-            result
-            + 0.22
-            * np.clip(cv2.warpAffine(streaks, np.float32([[1, -0.2, 0], [0, 1, 0]]), (size, size)) - 0.45, 0, 1)[
-                ..., None
-            ]
-        )
+        slant = np.array([[1, -0.2, 0], [0, 1, 0]], np.float32)
+        streaks = cv2.warpAffine(streaks, slant, (size, size))
+        result = result + 0.22 * np.clip(streaks - 0.45, 0, 1)[..., None]
     elif scene == "spring":
         blossom = (noise(rng, size, size // 6) > 0.62) & (shade > 0.3)
         result = np.where(blossom[..., None], np.array([0.98, 0.68, 0.82], np.float32), result)

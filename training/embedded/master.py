@@ -23,13 +23,14 @@ class MasterWeights:
     """
 
     def __init__(self, parameters: list[nn.Parameter]) -> None:
-        self.parameters = parameters
-        self.masters = [nn.Parameter(parameter.detach().float().clone()) for parameter in parameters]
+        self.parameters: list[Tensor] = [*parameters]
+        self.masters: list[Tensor] = [nn.Parameter(parameter.detach().float().clone()) for parameter in parameters]
         self.average = [master.detach().clone() for master in self.masters]
 
     def take_gradients(self) -> None:
         """Move the parameters' gradients to the masters, as the mean over all processes that train together."""
-        flat = torch.cat([parameter.grad.flatten() for parameter in self.parameters]).float()
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients]).float()
         if dist.is_initialized():
             dist.all_reduce(flat)
             flat /= dist.get_world_size()
@@ -52,7 +53,7 @@ class MasterWeights:
     @contextmanager
     def averaged(self, nets: list[nn.Module]) -> Iterator[None]:
         """Within, the networks hold the average, in float32."""
-        types = [net.dtype for net in nets]
+        types = [next(net.parameters()).dtype for net in nets]
         for net in nets:
             net.float()
         self._fill(self.average)

@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,8 @@ class EmbeddedModel:
         shutil.rmtree(partial, ignore_errors=True)
         for name, part in vars(self).items():
             if isinstance(part, nn.Module):
-                copy.deepcopy(part).to(torch.float16).save_pretrained(partial / name)  # training goes on in float32
+                half: Any = copy.deepcopy(part).to(torch.float16)  # training goes on in float32
+                half.save_pretrained(partial / name)
             else:
                 part.save_pretrained(partial / name)
         for config in partial.glob("*/config.json"):  # where a part was loaded from is nobody's business
@@ -212,6 +214,7 @@ def set_cosine_transform(vae: AutoencoderTiny) -> None:
                     weight = torch.tensor(axis * basis * gain / 16, dtype=torch.float32)
                     transform.weight[channel, base : base + 3, 1 + y // 2, 1 + x // 2] = weight
             last.weight[channel, channel, 1, 1] = 1
+        assert last.bias is not None  # it was built with one
         last.bias[0] = -LATENT_TERMS[0][3] / 2  # mid-grey is the zero latent
 
 

@@ -28,12 +28,12 @@ class Source:
 def make_source(rng: np.random.Generator, size: int) -> Source:
     """Draw one source of `size` x `size` pixels; the same generator state gives the same source."""
     if rng.random() < 0.62:
-        painter = OBJECTS[rng.choice(len(OBJECTS), p=(0.34, 0.16, 0.14, 0.12, 0.24))]
-        picture, mask = painter(rng, size)
+        paint_object = OBJECTS[rng.choice(len(OBJECTS), p=(0.34, 0.16, 0.14, 0.12, 0.24))]
+        picture, mask = paint_object(rng, size)
         kind = "object"
     else:
-        painter = PLACES[rng.choice(len(PLACES), p=(0.5, 0.2, 0.3))]
-        picture = painter(rng, size)
+        paint_place = PLACES[rng.choice(len(PLACES), p=(0.5, 0.2, 0.3))]
+        picture = paint_place(rng, size)
         mask = ragged_border(rng, size) if rng.random() < 0.2 else np.ones((size, size), np.float32)
         kind = "place"
     if rng.random() < 0.35:  # enlarged video frames are soft

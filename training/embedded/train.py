@@ -167,8 +167,8 @@ def build_model(options: Options) -> EmbeddedModel:
     if options.decoder_minutes:
         train_decoder(vae.to(device), options.decoder_minutes, options.seed, device)
     vae.requires_grad_(False)
-    nets = [net.to(device) for net in (unet, controlnet, vae, text)]
-    return EmbeddedModel(*nets, tokenizer, build_scheduler())
+    unet, controlnet, vae, text = (net.to(device) for net in (unet, controlnet, vae, text))
+    return EmbeddedModel(unet, controlnet, vae, text, tokenizer, build_scheduler())
 
 
 def share_unknown(text: CLIPTextModel, tokenizer: CLIPTokenizer) -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from stablevideo.layers.coords import LAYER_NAMES, LayerName, pixel_to_video
 from stablevideo.nla.networks import MLP, NLANetworks, load_networks, save_networks
+from stablevideo.video.pictures import read_picture
 
 from .car import CAR_BOX
 from .landscape import WORLD
@@ -29,7 +30,7 @@ class _Samples:
     def __init__(self, scene: Scene, batch: int = 4096) -> None:
         self.scene, self.batch, self.random = scene, batch, np.random.default_rng(0)
         self.mattes = np.stack([scene.frame(index)[1] for index in range(FRAME_COUNT)])
-        edge = [cv2.GaussianBlur(np.float32((m > 0.02) & (m < 0.98)), (0, 0), 2.5) for m in self.mattes]
+        edge = [cv2.GaussianBlur(((m > 0.02) & (m < 0.98)).astype(np.float32), (0, 0), 2.5) for m in self.mattes]
         near = [cv2.GaussianBlur(m, (0, 0), 12) for m in self.mattes]
         edge, near = np.stack(edge) / np.sum(edge), np.stack(near) / np.sum(near)
         chance = edge + 0.35 * near + 0.25 / self.mattes.size
@@ -94,10 +95,14 @@ def _train(module: nn.Module, loss_of: Callable[[], Tensor], steps: int, rate: f
             torch.save((step + 1, module.state_dict(), optimizer.state_dict()), state)
 
 
+def _linears(network: MLP) -> list[nn.Linear]:
+    return [layer for layer in network.hidden if isinstance(layer, nn.Linear)]
+
+
 @torch.no_grad()
 def _start_straight(mapping: MLP) -> None:
     """Let six channels carry plus and minus the input to the last layer, so that it starts nearly linear."""
-    for i, layer in enumerate(mapping.hidden[:-1]):
+    for i, layer in enumerate(_linears(mapping)[:-1]):
         layer.weight[:6], layer.bias[:6] = 0, 0
         for channel in range(6):
             layer.weight[channel, channel if i else channel // 2] = 1 if i else (-1) ** channel
@@ -107,7 +112,8 @@ def _start_straight(mapping: MLP) -> None:
 def _solve_last(mapping: MLP, video: Tensor, canvas: Tensor) -> None:
     """Set the last layer to the least-squares best for inputs [n, 3] and targets [n, 2] in (-1, 1)."""
     features = video
-    for i, layer in enumerate(mapping.hidden[:-1]):
+    *hidden, last = _linears(mapping)
+    for i, layer in enumerate(hidden):
         features = layer(features.relu() if i else features)
     ones = torch.ones(len(video), 1, dtype=torch.float64)
     features, canvas = torch.cat([features.relu().double(), ones], dim=1), canvas.double()
@@ -117,7 +123,7 @@ def _solve_last(mapping: MLP, video: Tensor, canvas: Tensor) -> None:
         gram = weighted.T @ weighted
         gram += 1e-9 * gram.diagonal().mean() * torch.eye(len(gram))
         solution = torch.linalg.solve(gram, weighted.T @ target)[:, 0].float()
-        mapping.hidden[-1].weight[k], mapping.hidden[-1].bias[k] = solution[:-1], solution[-1]
+        last.weight[k], last.bias[k] = solution[:-1], solution[-1]
 
 
 def fit(folder: Path, scene: Scene, work: Path, effort: float = 1.0) -> None:
@@ -136,12 +142,12 @@ def fit(folder: Path, scene: Scene, work: Path, effort: float = 1.0) -> None:
             video, canvas = samples.mapping(layer)
             return F.mse_loss(networks.canvas_at(layer, video), canvas)
 
-        mapping = networks.get_submodule(f"{layer}_mapping")
-        many = [torch.cat(parts) for parts in zip(*(samples.mapping(layer) for _ in range(10)), strict=True)]
+        mapping = networks.mapping(layer)
+        video, canvas = (torch.cat(p) for p in zip(*(samples.mapping(layer) for _ in range(10)), strict=True))
         _start_straight(mapping)
-        _solve_last(mapping, *many)
+        _solve_last(mapping, video, canvas)
         _train(mapping, mapping_loss, steps[0], 1e-3, work / f"{layer}.pt")
-        _solve_last(mapping, *many)
+        _solve_last(mapping, video, canvas)
 
     def alpha_loss() -> Tensor:
         video, alpha = samples.alpha()
@@ -175,7 +181,7 @@ def judge(folder: Path, scene: Scene) -> dict[str, float]:
     networks, errors, overlaps = load_networks(folder), [], []
     for index in range(FRAME_COUNT):
         picture, alpha = render(networks, index)
-        stored = cv2.imread(str(folder / folder.name / f"{index:05d}.jpg"))[..., ::-1]
+        stored = 255 * read_picture(folder / folder.name / f"{index:05d}.jpg").permute(1, 2, 0).numpy()
         errors.append(np.mean((picture - stored) ** 2))
         both = (alpha > 0.5, scene.frame(index)[1] > 0.5)
         overlaps.append((both[0] & both[1]).sum() / (both[0] | both[1]).sum())

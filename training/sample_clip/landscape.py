@@ -13,7 +13,8 @@ ROAD_TOP, ROAD_BOTTOM = 166, 209
 
 def _ridge(random: np.random.Generator, base: float, height: float, length: float, rough: float = 0.5) -> np.ndarray:
     """A skyline: v for each world u, from sines of random phase."""
-    u, line, size = np.arange(WORLD[1] * PAINT) / PAINT, 0.0, height
+    u, size = np.arange(WORLD[1] * PAINT) / PAINT, height
+    line = np.zeros_like(u)
     for octave in range(7):
         phase = random.uniform(0, 2 * np.pi)
         line = line + size * np.sin(2 * np.pi * u * 1.87**octave / length + phase)
@@ -61,7 +62,7 @@ def _mountains(p: Painter) -> None:
         at = (p.u - 0.55 * depth + 3 * p.noise(12, 20, 3)) * PAINT  # facets run down aslant from the crest
         facets = np.sign(slope)[np.clip(at, 0, len(slope) - 1).astype(int)]
         p.fill(body, mix(low, high, (p.v - base + 20) / 46))
-        p.fill(body & (facets < 0), tuple(0.8 * c for c in low), 0.5)
+        p.fill(body & (facets < 0), 0.8 * np.array(low), 0.5)
         if seed == 0:
             snow = body & (depth < 9 + 6 * p.noise(9, 30, 3) - (crest[None] - 68) * 0.55)
             p.fill(snow, (247, 247, 250))
@@ -96,11 +97,11 @@ def _round_tree(p: Painter, u: float, v: float, size: float, warm: float) -> Non
     ]
     leaves = p.random.uniform(-1, 1, (26, 2))
     for level, tone in enumerate(tones):
-        colour = tuple(float(c) for c in tone + np.array([70, 8, -18]) * warm)
+        red, green, blue = (float(c) for c in tone + np.array([70, 8, -18]) * warm)
         for a, b in leaves[: 26 - 6 * level]:
             x = u + 0.62 * size * a * np.sqrt(1 - 0.5 * b * b) - 0.11 * size * level
             y = v - 1.5 * size + 0.56 * size * b - 0.12 * size * level
-            p.disc(x, y, size * (0.34 - 0.065 * level), colour)
+            p.disc(x, y, size * (0.34 - 0.065 * level), (red, green, blue))
 
 
 def _hills(p: Painter) -> None:
@@ -156,7 +157,7 @@ def _meadow_and_road(p: Painter) -> None:
 def _verge(p: Painter) -> None:
     p.line([(0, 153.5), (WORLD[1], 153.5)], 1.3, (196, 176, 148))
     p.line([(0, 159), (WORLD[1], 159)], 1.3, (182, 160, 132))
-    for u in np.arange(6, WORLD[1], 25):
+    for u in range(6, WORLD[1], 25):
         tilt = p.random.uniform(-0.6, 0.6)
         p.line([(u + 0.9, 166), (u + 0.9 + tilt, 149.6)], 2.6, (126, 102, 82))
         p.line([(u, 166), (u + tilt, 149.6)], 1.9, (206, 184, 154))

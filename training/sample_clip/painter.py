@@ -63,7 +63,7 @@ class Painter:
         cv2.ellipse(self.pixels, centre, axes, 0, 0, 360, colour, -1, shift=4)
         cv2.ellipse(self.matte, centre, axes, 0, 0, 360, 1.0, -1, shift=4)
 
-    def line(self, points: list[tuple[float, float]], width: float, colour: Colour) -> None:
+    def line(self, points: np.ndarray | list[tuple[float, float]], width: float, colour: Colour) -> None:
         """Draw a line through `points`."""
         for target, value in ((self.pixels, colour), (self.matte, 1.0)):
             cv2.polylines(target, [self._corners(points)], False, value, max(1, round(width * PAINT)), shift=4)

@@ -100,7 +100,8 @@ def _area(picture: np.ndarray, scale: float) -> np.ndarray:
 def look_up(picture: np.ndarray, place: np.ndarray, border: int = cv2.BORDER_REPLICATE) -> np.ndarray:
     """Read a painted picture at places [h, w, 2], in world pixels from its upper left corner."""
     texels = (place * STORE - 0.5).astype(np.float32)
-    return cv2.remap(picture, texels, None, cv2.INTER_LINEAR, borderMode=border)
+    x, y = np.ascontiguousarray(np.moveaxis(texels, -1, 0))
+    return cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=border)
 
 
 def write_clip(folder: Path, scene: Scene) -> None:
