@@ -15,13 +15,13 @@ from .layers.layered_video import LayeredVideo
 from .layers.matte import Matte
 from .layers.store import load_layers
 from .layers.warp import LatticeWarp
-from .nla.bake import BakedLayer, bake
+from .nla.bake import ATLAS_SPACING_PX, NODE_STEPS, BakedLayer, bake
 from .nla.networks import NLAConfig, load_networks
 from .progress import Progress, quiet
 from .video.read import Video, read_video
 
 ATLAS_RESOLUTION = 2000  # texels over a layer's whole canvas, as in the original
-CACHE_VERSION = b"baked layers 1"  # change when bake.py gives other results
+CACHE_VERSION = b"baked layers 2"  # change when bake.py gives other results
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 
 
@@ -62,6 +62,7 @@ def load_clip(
     device: torch.device | str | None = None,
     atlas_resolution: int = ATLAS_RESOLUTION,
     progress: Progress = quiet,
+    atlas_spacing_px: float = ATLAS_SPACING_PX,
 ) -> LayeredVideo:
     """Load `data/NAME` as two layers and a matte; the second time from a cache.
 
@@ -76,6 +77,10 @@ def load_clip(
     progress
         Called with the fraction done and a text; may raise Cancelled.
 
+    atlas_spacing_px
+        Of the frame's pixels, between samples of a network's atlas. Finer comes closer to what the networks hold, and
+        takes as many times longer as there are more samples.
+
     Raises
     ------
     InputError
@@ -86,7 +91,7 @@ def load_clip(
         return load_layers(folder, device)
     config = NLAConfig.from_file(folder / "config.json")
     video = _source_video(folder, config)
-    matte, baked = _cached_bake(folder, progress)
+    matte, baked = _cached_bake(folder, atlas_spacing_px, progress)
     layers = {name: _layer(name, baked[name], config.size, atlas_resolution, device) for name in LAYER_NAMES}
     return LayeredVideo(folder.name, video, layers["foreground"], layers["background"], matte)
 
@@ -104,10 +109,13 @@ def _source_video(folder: Path, config: NLAConfig) -> Video:
     return video
 
 
-def _cached_bake(folder: Path, progress: Progress) -> tuple[Matte, dict[LayerName, BakedLayer]]:
+def _cached_bake(
+    folder: Path, atlas_spacing_px: float, progress: Progress
+) -> tuple[Matte, dict[LayerName, BakedLayer]]:
     checkpoint = folder / "checkpoint"
     content = checkpoint.read_bytes() if checkpoint.is_file() else b""
-    key = files.content_key(CACHE_VERSION, (folder / "config.json").read_bytes(), content)
+    spacing = f"{atlas_spacing_px:g}".encode()
+    key = files.content_key(CACHE_VERSION, spacing, (folder / "config.json").read_bytes(), content)
     found = files.fetch(key)
     if found is not None:
         tensors, facts = found
@@ -121,7 +129,7 @@ def _cached_bake(folder: Path, progress: Progress) -> tuple[Matte, dict[LayerNam
             for name in LAYER_NAMES
         }
         return matte, layers
-    matte, layers = bake(load_networks(folder), progress)
+    matte, layers = bake(load_networks(folder), progress, atlas_spacing_px)
     tensors = {"packed": matte.packed, "offsets": matte.offsets, "boxes": matte.boxes}
     facts = {"size": matte.size}
     for name, layer in layers.items():
@@ -147,5 +155,6 @@ def _layer(
     picture = baked.picture[None].to(device).float() / 255
     atlas = F.interpolate(picture, atlas_size, mode="bicubic", align_corners=False)[0].clamp(0, 1)
     coverage = F.interpolate(baked.coverage[None].to(device).float() / 255, atlas_size, mode="nearest")[0]
-    nodes = baked.window.canvas_to_uv(baked.nodes.to(device))
-    return Layer(name, atlas, coverage, LatticeWarp(nodes, baked.stride, size))
+    nodes = baked.window.canvas_to_uv(baked.nodes.float() / NODE_STEPS)
+    warp = LatticeWarp(nodes, baked.stride, size).packed()
+    return Layer(name, atlas, coverage, warp.to(device))

@@ -1,10 +1,13 @@
 """Loading evaluates networks sparsely; here every claim is held against the exact networks, pixel by pixel."""
 
+import os
+
 import pytest
 import torch
 
-from stablevideo import clips, files, load_clip
+from stablevideo import InputError, clips, files, load_clip
 from stablevideo.layers import coords
+from stablevideo.nla import bake
 from stablevideo.nla.bake import MATTE_TOLERANCE, SEEN_SHARE, video_points
 from stablevideo.nla.networks import load_networks
 from tests.clips import psnr
@@ -16,7 +19,7 @@ LAYERS = ("foreground", "background")
 def loaded(request, data, ckpt):
     clip = request.getfixturevalue(request.param)
     folder = data / "sample" if request.param == "sample" else request.getfixturevalue("bear_folder")
-    return clip, load_networks(folder), clips._cached_bake(folder, lambda *_: None)[1]
+    return clip, load_networks(folder), clips._cached_bake(folder, clips.ATLAS_SPACING_PX, lambda *_: None)[1]
 
 
 def exact(networks, frame):
@@ -118,3 +121,28 @@ class TestCache:
 
     def test_keys_tell_parts_apart(self):
         assert files.content_key(b"ab", b"c") != files.content_key(b"a", b"bc")
+
+
+def test_a_failed_bake_leaves_the_threads_as_they_were():
+    def broken(points):
+        raise InputError("this network is broken")
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(InputError, match="broken"):
+            bake._in_parallel(broken, torch.zeros(5000, 2))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_cache_forgets_what_was_used_longest_ago(tmp_path):
+    for age, name in enumerate("abc"):
+        path = tmp_path / f"{name}.safetensors"
+        path.write_bytes(bytes(100))
+        os.utime(path, (1000 - age, 1000 - age))
+    files.prune(tmp_path, 200, keep="c.safetensors")
+    assert sorted(path.stem for path in tmp_path.iterdir()) == ["a", "b", "c"]
+    files.prune(tmp_path, 150, keep="c.safetensors")
+    assert sorted(path.stem for path in tmp_path.iterdir()) == ["a", "c"]

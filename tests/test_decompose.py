@@ -26,6 +26,7 @@ from stablevideo.decompose.align import align_background
 from stablevideo.decompose.masks import mask_from_box, mask_from_scribble, masks_from_motion
 from stablevideo.decompose.preflight import SeveralScenes, preflight
 from stablevideo.decompose.sam import masks_from_sam
+from stablevideo.decompose.schedule import SCHEDULES
 from stablevideo.decompose.solve import bending, conjugate_gradients
 from stablevideo.layers.store import save_layers
 from stablevideo.metrics import warp_error
@@ -404,3 +405,55 @@ def test_the_command_makes_a_clip_that_the_others_use(drawn, tmp_path):
     again = subprocess.run(made, capture_output=True, text=True, cwd=ROOT)
     assert again.returncode == 2
     assert "choose another name" in again.stderr
+
+
+def test_the_fit_makes_its_tensors_where_it_runs(short):
+    """Whatever is made without a device lies on a device of its own here, and does not go with the rest."""
+    footage, masks = short
+    maps = np.tile(np.eye(3), (len(masks), 1, 1))
+    fitted = fit.Fit(footage.pictures, torch.from_numpy(masks), footage.flow, maps, maps, torch.device("cpu"))
+    with torch.device("meta"):
+        fitted.run(SCHEDULES["quick"])
+        layers = [sheet.as_layer() for sheet in fitted.sheets]
+    assert all(layer.atlas.device.type == "cpu" for layer in layers)
+    assert fitted.curve[-1] > 25
+
+
+def test_a_frame_that_fades_to_black_keeps_its_place(drawn):
+    footage = prepare(read_video(drawn[0]), DecomposeOptions(width=92, height=60, frames=6))
+    masks = find_masks(footage, None)
+    # The last frames go dark after the motion was found, as flow does not see well in the dark either.
+    dark = [
+        (frame * share).astype(np.uint8) for frame, share in zip(footage.frames, (1, 1, 1, 1, 0.5, 0.1), strict=True)
+    ]
+    plain, faded = (fit_layers(replace(footage, frames=frames), masks) for frames in (footage.frames, dark))
+    for clip in (plain, faded):
+        for name in ("foreground", "background"):
+            assert (
+                examine(clip, replace(footage, frames=dark if clip is faded else footage.frames)).layer_psnr[name] > 26
+            )
+    edit = torch.full_like(faded.background.atlas, 0.8)
+    last = next(faded.render(background=edit, frames=[5]))[0]
+    outside = faded.alpha([5])[0, 0] < 0.01
+    assert last[:, outside].mean() < 0.2  # an edit fades with the frame
+
+
+def test_one_wild_frame_does_not_take_the_texels_of_all(short):
+    footage, masks = short
+    maps = np.tile(np.eye(3), (len(masks), 1, 1))
+    maps[2, :2, :2] *= 60
+    sheet = fit.Sheet("background", maps, footage.size)
+    sheet.place_window(torch.ones(len(masks), *footage.size, dtype=torch.bool), 3.0)
+    assert sheet.scale == 3.0
+    assert max(sheet.atlas_size) < 4 * max(footage.size)
+
+
+def test_the_kept_state_is_another_for_another_flow(short, monkeypatch):
+    footage, masks = short
+    keys = []
+    monkeypatch.setattr(fit.Fit, "run", lambda self, schedule, progress, watch, key: keys.append(key))
+    monkeypatch.setattr(fit.Fit, "resume", lambda self, key: None)
+    still = replace(footage.flow, forward=np.zeros_like(footage.flow.forward))
+    for flow in (footage.flow, still, footage.flow):
+        fit_layers(replace(footage, flow=flow), masks)
+    assert keys[0] == keys[2] != keys[1]

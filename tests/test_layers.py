@@ -143,3 +143,26 @@ def test_matte_packs_small_and_true():
 def test_real_clip_renders_as_well_as_its_checkpoint_allows(bear):
     frames = [0, 25, 49]
     assert psnr(frames_of(bear.render(frames=frames)), bear.source(frames)) > 23
+
+
+def test_a_frame_that_is_not_there_is_one_sentence(tmp_path):
+    clip = make_clip(tmp_path)
+    for frame in (-1, clip.frame_count):
+        with pytest.raises(InputError, match=f"there is no frame {frame}; made has frames 0 to 5"):
+            next(clip.render(frames=[0, frame]))
+
+
+def test_a_packed_warp_is_the_same_to_a_fiftieth_of_a_texel(tmp_path):
+    warp = make_clip(tmp_path).foreground.warp
+    packed = warp.packed()
+    assert packed.nodes.dtype == torch.int16
+    assert packed.nodes.numel() == warp.nodes.numel()
+    off = (packed.uv([0, 3], (64, 48)) - warp.uv([0, 3], (64, 48))).abs().max() / 2 * 2000
+    assert off < 0.04
+    assert packed.texels_per_pixel((160, 120)) == pytest.approx(warp.texels_per_pixel((160, 120)), rel=1e-3)
+
+
+def test_chunks_of_a_render_hold_so_many_pixels_and_not_frames(tmp_path):
+    clip = make_clip(tmp_path)
+    assert len(next(clip.render())) == clip.frame_count  # small frames go together
+    assert len(next(clip.render(size=(1600, 1200)))) == 1

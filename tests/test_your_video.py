@@ -16,7 +16,7 @@ from gradio_client.utils import Status
 from stablevideo import InputError, read_video
 from stablevideo.decompose import fit
 from stablevideo.decompose.session import DecomposeSession
-from stablevideo.layers.store import save_layers
+from stablevideo.layers.store import load_layers, save_layers
 from stablevideo.options import DecomposeOptions
 from stablevideo.progress import Cancelled
 from stablevideo.ui import fit_step
@@ -29,11 +29,12 @@ from stablevideo.ui.settings import Settings
 from stablevideo.ui.uploads import Upload, height_for, open_upload, statement, suggested
 from stablevideo.ui.visits import ROOT_PREFIX
 from stablevideo.ui.your_video_layout import IN_SIGHT
+from stablevideo.video.pictures import read_picture
 from stablevideo.video.write import write_video
 from tests.clips import make_clip, smooth_picture
-from tests.conftest import REAL
 
-SIZE, COUNT = (72, 128), 8
+SIZE, COUNT, FEW = (72, 128), 8, 6
+CORNERS = (0.17, 0.19), (0.52, 0.86)  # of a box around the disc in the first frame, in fractions of the frame's sides
 DISC = np.array([44.0, 36.0]), 18  # centre in the first frame and radius, in pixels
 
 
@@ -221,6 +222,35 @@ def test_a_mark_made_while_the_object_is_found_is_kept_and_asked_for(project, tm
         assert set(project.work.marks) == ({0, 7} if way == "box" else {7})
         assert "Press 'Find the object' again" in project.marked()
         project.work.marks.clear()
+
+
+def test_masks_of_the_whole_video_serve_the_part_that_is_used(places, ckpt):
+    masks = drawn()[1]
+    options = DecomposeOptions(first_frame=2, frames=4, width=64, height=36)
+    session = DecomposeSession.begin(read_video(places / "disc.mp4"), options, ckpt=ckpt)
+    small = np.stack([cv2.resize(mask.astype(np.uint8), (64, 36), interpolation=cv2.INTER_AREA) > 0 for mask in masks])
+    assert overlap(session.take_masks(masks), small[2:6]) > 0.9
+    assert overlap(session.take_masks(masks[2:6]), small[2:6]) > 0.9
+    assert overlap(session.read_masks(places / "masks.mp4"), small[2:6]) > 0.85
+    with pytest.raises(InputError, match="there are 5 masks; 4 are needed.*or 8, one for each of the video"):
+        session.take_masks(masks[:5])
+    assert session.box_of((22, 14, 67, 63)) == (11, 7, 34, 32)
+
+
+def test_marks_that_cannot_serve_are_a_sentence(places, ckpt):
+    session = DecomposeSession.begin(read_video(places / "disc.mp4"), ckpt=ckpt)
+    with pytest.raises(InputError, match="frame 8 is not used; the part that is has frames 0 to 7"):
+        session.mark_box(8, (22, 14, 67, 63))
+    with pytest.raises(InputError, match="not inside the frame of 128x72"):
+        session.mark_box(0, (100, 50, 300, 300))
+    with pytest.raises(InputError, match="the box is 3x40 pixels"):
+        session.mark_box(0, (20, 10, 23, 50))
+    speck = np.zeros((8, *SIZE), bool)
+    speck[:, 30:33, 40:43] = True
+    with pytest.raises(InputError, match="covers 9 pixels of 128x72 at most, and at least 64 are needed"):
+        session.take_masks(speck)
+    with pytest.raises(InputError, match="the object is not found yet"):
+        session.fit()
 
 
 def test_footage_lies_in_files_and_not_in_memory(project, tmp_path):
@@ -417,18 +447,6 @@ def page(address, chromium):
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def short_video(places):
-    """A second of a real clip where there is one, else of the drawn one; and the corners of its object's box."""
-    real, path = REAL / "videos" / "bear.mp4", places / "a walk.mp4"
-    if real.is_file():
-        video = read_video(real).part(0, 12)
-        write_video(video.chunks(), path, video.fps)
-        return path, ((0.11, 0.44), (0.55, 0.91))
-    write_video([drawn(12)[0]], path, 25, crf=4)
-    return path, ((0.17, 0.19), (0.52, 0.86))
-
-
 def fill(page, name, value):
     field = page.get_by_role("spinbutton", name=f"number input for {name}", exact=True).first
     field.fill(str(value))
@@ -447,34 +465,36 @@ def click_at(page, selector, places):
 
 
 @pytest.mark.browser
-def test_a_persons_video_is_marked_decomposed_edited_and_downloaded(page, short_video):
-    path, corners = short_video
+def test_a_persons_video_is_marked_decomposed_edited_and_downloaded(page, places, tmp_path):
     page.get_by_role("tab", name="Your video").click()
-    page.locator("#upload input[type=file]").set_input_files(str(path))
-    page.locator("#facts").get_by_text("All 12 will be used").wait_for()
-    fill(page, "frames", COUNT)
-    fill(page, "width", 192)
-    page.locator("#facts").get_by_text("Frames 0 to 7 will be used").and_(page.get_by_text("192x108")).wait_for()
+    page.locator("#upload input[type=file]").set_input_files(str(places / "disc.mp4"))
+    page.locator("#facts").get_by_text("All 8 will be used").wait_for()
+    page.get_by_role("button", name="advanced").last.click()
+    page.get_by_label("quick", exact=True).click()
+    fill(page, "frames", FEW)
+    page.locator("#facts").get_by_text("Frames 0 to 5 will be used").wait_for()
     page.locator("#look").click()
     page.locator("#picture img").wait_for()
-    click_at(page, "#picture", corners)
+    click_at(page, "#picture", CORNERS)
     page.locator("#marked").get_by_text("Marked: frame 0 (box)").wait_for()
     page.locator("#find").click()
     page.locator("#found video").wait_for()
     tinted = page.locator("#picture img").get_attribute("src")
-    fill(page, "frame", COUNT - 1)
+    fill(page, "frame", FEW - 1)
     page.wait_for_function("before => document.querySelector('#picture img').src != before", arg=tinted)
-    click_at(page, "#picture", corners)
-    page.locator("#marked").get_by_text("Marked: frame 0 (box), 7 (box). Press 'Find").wait_for()
+    page.get_by_label("strokes", exact=True).click()
+    draw(page, "#strokes", (0.39, 0.5), (0.49, 0.5))
+    page.locator("#use-strokes").click()
+    page.locator("#marked").get_by_text("Marked: frame 0 (box), 5 (strokes). Press 'Find").wait_for()
     page.locator("#find").click()
-    page.locator("#marked").get_by_text("Marked: frame 0 (box), 7 (box). Found in 8 of 8 frames").wait_for()
+    page.locator("#marked").get_by_text("Marked: frame 0 (box), 5 (strokes). Found in 6 of 6 frames").wait_for()
     page.locator("#decompose").click()
     page.locator("#live-foreground img").wait_for()
     page.locator("#report").get_by_text("dB").wait_for()
     page.locator("#edit-clip").click()
 
     page.locator("#source video").wait_for()
-    assert page.get_by_label("clip", exact=True).input_value() == "a-walk"
+    assert page.get_by_label("clip", exact=True).input_value() == "disc (yours)"
     page.locator("#foreground-prompt textarea").fill("a red thing")
     page.get_by_label("keyframes").fill("0")
     page.get_by_role("button", name="advanced").first.click()
@@ -482,11 +502,46 @@ def test_a_persons_video_is_marked_decomposed_edited_and_downloaded(page, short_
     fill(page, "steps", 1)
     page.locator("#edit-foreground").click()
     page.locator("#keyframes img").first.wait_for()
+    draw(page, "#paint", (0.5, 0.3), (0.51, 0.3))
     page.locator("#render").click()
     with page.expect_download() as download:
         page.locator("#files a[download]").first.click()
-    video = read_video(download.value.path().rename(path.with_name("result.mp4")))
-    assert (video.frame_count, video.size) == (COUNT, (108, 192))
+    video = read_video(download.value.path().rename(tmp_path / "result.mp4"))
+    assert (video.frame_count, video.size) == (FEW, SIZE)
+    _the_original_is_back_where_it_was_painted(0.5, 0.3)
+
+    page.locator("#delete").click()
+    page.locator("#really-delete").click()
+    page.wait_for_function("document.querySelector('#clip input').value == 'small'")
     page.reload()
     page.get_by_label("clip", exact=True).click()
-    page.get_by_role("option", name="a-walk").wait_for()
+    page.get_by_role("option", name="small").wait_for()
+    assert not page.get_by_role("option", name="disc").count()
+
+
+def _the_original_is_back_where_it_was_painted(x, y):
+    """Looks at the atlases as they were rendered: the brush has the same place on them as on the page."""
+    (clip,) = Path(tempfile.gettempdir()).glob(f"{ROOT_PREFIX}*/visit-*/clips/disc")
+    (run,) = clip.parent.parent.glob("result-*/log/*/foreground.png")
+    original = load_layers(clip).foreground.atlas
+    edited = read_picture(run)
+    changed = (edited - original).abs().amax(0) > 0.02
+    height, width = changed.shape
+    column, row = int(x * width), int(y * height)
+    assert not changed[row - 1 : row + 2, column - 1 : column + 2].any()
+    # Around the brush's disc the edit is as it was: it is a hole in what changed, and no stripe.
+    assert changed.float().mean() > 0.05
+
+
+def draw(page, selector, begin, end):
+    """A stroke on a picture that can be drawn on, between places given in fractions of its sides."""
+    canvas = page.locator(f"{selector} canvas").first
+    canvas.wait_for()
+    page.wait_for_function("selector => [...document.querySelectorAll(selector + ' button')].length > 0", arg=selector)
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (begin, end)]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    page.mouse.move(*places[1], steps=6)
+    page.mouse.up()

@@ -27,7 +27,7 @@ from .fit import Fit, Watch
 from .masks import carry, masks_from_motion
 from .preflight import SeveralScenes, preflight
 from .sam import masks_from_sam
-from .schedule import SCHEDULES
+from .schedule import SCHEDULES, for_object
 
 # The object: masks of all frames, of some frames by number, or none.
 Marks = np.ndarray | Mapping[int, np.ndarray] | None
@@ -133,7 +133,8 @@ def fit_layers(
     key = files.content_key(
         FIT_VERSION, quality.encode(), pictures.numpy().tobytes(), np.packbits(masks).tobytes(), *flow
     )
-    fit.run(SCHEDULES[quality], progress, watch, key)
+    schedule = for_object(SCHEDULES[quality], float(np.sqrt(masks.sum((1, 2)).max())))
+    fit.run(schedule, progress, watch, key)
     foreground, background = (sheet.as_layer() for sheet in fit.sheets)
     matte = Matte.pack([alpha[0].cpu().float() / 255 for alpha in fit.alpha])
     files.forget(key)

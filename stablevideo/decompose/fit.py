@@ -21,6 +21,7 @@ from torch import Tensor
 from .. import files
 from ..layers.coords import LAYER_NAMES
 from ..layers.layer import spread_light
+from ..layers.matte import shares
 from ..layers.warp import Region
 from ..metrics import psnr
 from ..progress import Progress, quiet
@@ -191,7 +192,7 @@ class Fit:
         for chunk in self.chunks():
             pictures, alpha = self.frame(chunk), self.matte(chunk)
             for sheet, total, share, rim, region in zip(
-                self.sheets, totals, (alpha, 1 - alpha), (RIM, 0), self.regions(chunk), strict=True
+                self.sheets, totals, shares(alpha).values(), (RIM, 0), self.regions(chunk), strict=True
             ):
                 clear = eroded(share, EDGE)
                 weights = crop(share * (share > 0.6) * (clear > 0.9).float().clamp(min=rim), region)
@@ -239,7 +240,7 @@ class Fit:
         alpha, size = self.matte(chunk), self.view.size
         found = []
         for sheet, atlas, light_px, region, share in zip(
-            self.sheets, atlases, level.light_px, self.regions(chunk), (alpha, 1 - alpha), strict=True
+            self.sheets, atlases, level.light_px, self.regions(chunk), shares(alpha).values(), strict=True
         ):
             share = crop(share, region)
             look = sheet.look(atlas, sheet.texels(chunk, size, region))
@@ -252,10 +253,9 @@ class Fit:
 
     def shared(self, chunk: list[int], parts: tuple[Part, Part]) -> tuple[Part, Part]:
         """The same parts under the matte as it is now."""
-        alpha = self.matte(chunk)
         front, back = (
             Part(part.sheet, part.region, crop(share, part.region), part.look, part.light)
-            for part, share in zip(parts, (alpha, 1 - alpha), strict=True)
+            for part, share in zip(parts, shares(self.matte(chunk)).values(), strict=True)
         )
         return front, back
 

@@ -87,7 +87,7 @@ class ScaledClip:
         """The same, smaller."""
         if size == self.size:
             return self
-        scale = torch.tensor([size[0] / self.size[0], size[1] / self.size[1]] * 2)
+        scale = self.boxes.new_tensor([size[0] / self.size[0], size[1] / self.size[1]] * 2, dtype=torch.float32)
         forward, backward = (ScaledFlow.of(flow.vectors, flow.valid, size) for flow in (self.forward, self.backward))
         boxes = (self.boxes * scale).round().long()
         return ScaledClip(_smaller(self.frames, size), _smaller(self.masks, size), forward, backward, boxes)
@@ -105,7 +105,7 @@ class ScaledClip:
 
 
 def _boxes(masks: Tensor) -> Tensor:
-    boxes = torch.zeros(len(masks), 4, dtype=torch.int64)
+    boxes = torch.zeros(len(masks), 4, dtype=torch.int64, device="cpu")
     for i, mask in enumerate(masks):
         rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
         if len(rows):

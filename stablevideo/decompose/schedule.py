@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,22 @@ def _full(turns: int, stride: int, sharpen: int = 1) -> Level:
 
 # The maps need many turns and little of the atlases meanwhile; the atlases' fine detail comes at the end, at once.
 SCHEDULES: dict[str, tuple[Level, ...]] = {
-    "fine": (*COARSE, _full(2, 8), _full(9, 4), _full(1, 4, sharpen=14)),
+    "fine": (*COARSE, _full(2, 8), _full(13, 4), _full(1, 4, sharpen=18)),
     "quick": (*COARSE, _full(2, 8), _full(2, 4), _full(1, 4, sharpen=10)),
 }
+
+SMALL_PX = 64  # the side of an object, below which its lattice and light are twice as fine
+
+
+def for_object(schedule: tuple[Level, ...], side_px: float) -> tuple[Level, ...]:
+    """The schedule for an object that covers as much as a square of this side: a small one bends in little room."""
+    if side_px >= SMALL_PX:
+        return schedule
+    return tuple(
+        replace(
+            level,
+            strides=(level.strides[0] // 2, level.strides[1]),
+            light_px=(level.light_px[0] // 2, level.light_px[1]),
+        )
+        for level in schedule
+    )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .sheet import Sheet
 
-SMOOTHNESS = 0.2  # of detail finer than a pixel's side, against what the frames say
+SMOOTHNESS = 0.07  # of detail finer than a pixel's side, against what the frames say
 
 # Walks the clip: for each few frames the grids [n, h, w, 2] (texels) and lights [n, 3, h, w] of both sheets, and
 # what composes them: (front, back) -> frame, all [n, 3, H, W], with the frame to be met.

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..diffusion.hints import HintMaker
 from ..diffusion.spec import HintKind
 from ..layers.layered_video import LayeredVideo
 from ..layers.warp import Region
@@ -22,6 +21,7 @@ from .painting import Edit, paint_size, settings_of, with_seed
 
 if TYPE_CHECKING:
     from ..diffusion.editor import Editor
+    from ..diffusion.hints import HintMaker
 
 SEEN = 0.5  # an earlier edit counts as seen from this coverage on
 PAINTING = 0.9  # of the time, about; the rest goes into merging
@@ -36,7 +36,7 @@ class _Brush:
     editor: "Editor"
     options: ForegroundOptions
     kind: HintKind
-    make_hint: HintMaker
+    make_hint: "HintMaker"
     generator: torch.Generator
 
 

@@ -53,7 +53,7 @@ def _tensors(clip: LayeredVideo) -> dict[str, Tensor]:
         layer = clip.layer(name)
         tensors[f"{name}.atlas"] = to_uint8(layer.atlas)
         tensors[f"{name}.coverage"] = to_uint8(layer.coverage)
-        tensors[f"{name}.nodes"] = layer.warp.nodes
+        tensors[f"{name}.nodes"] = layer.warp.nodes_of(range(clip.frame_count))
         if layer.light is not None:
             tensors[f"{name}.light"] = layer.light.half()
     return {key: tensor.cpu().contiguous() for key, tensor in tensors.items()}

@@ -29,6 +29,7 @@ FRAMES_AT_ONCE = 10
 UV_STRIDES = (8, 4, 2)
 UV_TOLERANCE_PX = 0.12  # refine where a level was off by more; the next level is then several times better
 MATTE_TOLERANCE = 0.02
+NODE_STEPS = 32767  # of the canvas, between its middle and its side
 SEEN_SHARE = 0.1  # a layer matters at a pixel from this share on
 ATLAS_SPACING_PX = 0.75  # of the frame's pixels, between samples of the atlas networks
 
@@ -37,7 +38,7 @@ ATLAS_SPACING_PX = 0.75  # of the frame's pixels, between samples of the atlas n
 class BakedLayer:
     """What is kept of one layer: its lattice on the canvas and its picture at the sampled resolution."""
 
-    nodes: Tensor  # [T, rows, columns, 2] on the canvas, in [-1, 1]
+    nodes: Tensor  # int16 [T, rows, columns, 2] on the canvas, in steps of 1 / NODE_STEPS
     stride: int
     picture: Tensor  # uint8 [3, h, w]
     coverage: Tensor  # uint8 [1, h, w], 0 or 255
@@ -45,16 +46,19 @@ class BakedLayer:
 
 
 @torch.no_grad()
-def bake(networks: NLANetworks, progress: Progress = quiet) -> tuple[Matte, dict[LayerName, BakedLayer]]:
+def bake(
+    networks: NLANetworks, progress: Progress = quiet, atlas_spacing_px: float = ATLAS_SPACING_PX
+) -> tuple[Matte, dict[LayerName, BakedLayer]]:
     """Evaluate a clip's networks -> its matte and both layers.
 
     uv lies within 0.25 px of the exact network (in the frame's scale) wherever the layer's share of a pixel
-    is at least SEEN_SHARE, alpha within MATTE_TOLERANCE.
+    is at least SEEN_SHARE. Alpha lies within MATTE_TOLERANCE along every edge that is found, which is all but specks
+    of a few pixels that lie between the nodes of the first lattice, four pixels apart.
     """
     matte = _bake_matte(networks, within(progress, 0, 0.5))
     layers = {}
     for name, begin in zip(LAYER_NAMES, (0.5, 0.65), strict=True):
-        layers[name] = _bake_layer(networks, name, matte, within(progress, begin, begin + 0.3))
+        layers[name] = _bake_layer(networks, name, matte, atlas_spacing_px, within(progress, begin, begin + 0.3))
     return matte, layers
 
 
@@ -77,13 +81,16 @@ def _bake_matte(networks: NLANetworks, report: Progress) -> Matte:
     return Matte.pack(alphas)
 
 
-def _bake_layer(networks: NLANetworks, name: LayerName, matte: Matte, report: Progress) -> BakedLayer:
+def _bake_layer(
+    networks: NLANetworks, name: LayerName, matte: Matte, atlas_spacing_px: float, report: Progress
+) -> BakedLayer:
     config = networks.config
     coarse = LatticeWarp.shape(config.size, UV_STRIDES[0])
     pixel = _pixel_on_canvas(networks, name, matte, UV_STRIDES[0])
-    resolution = round(2 / (pixel * ATLAS_SPACING_PX))
+    resolution = round(2 / (pixel * atlas_spacing_px))
     seen = torch.zeros(resolution, resolution, dtype=torch.bool)
-    chunks = []
+    chunks: list[Tensor] = []
+    off = dict.fromkeys(UV_STRIDES, 0.0)  # how far a lattice of that stride alone would miss, in pixels
     for frames in torch.arange(config.maximum_number_of_frames).split(FRAMES_AT_ONCE):
         report(0.5 * frames[0].item() / config.maximum_number_of_frames, f"mapping the {name}")
         share = _share(matte, name, frames.tolist())
@@ -95,11 +102,14 @@ def _bake_layer(networks: NLANetworks, name: LayerName, matte: Matte, report: Pr
             is_coarse=lambda error, spread: error > UV_TOLERANCE_PX * pixel,
             needed=_needed_cells(share, coarse, UV_STRIDES[0]),
         )
-        # The first lattice starts one coarse stride outside the frame, a warp's one of its own.
-        outside = UV_STRIDES[0] // UV_STRIDES[-1] - 1
-        nodes = field[:, :, outside:, outside:].permute(0, 2, 3, 1).contiguous()
-        chunks.append(nodes)
-        canvas = LatticeWarp(nodes, UV_STRIDES[-1], config.size).uv(range(len(nodes)), config.size)
+        nodes = field.permute(0, 2, 3, 1)
+        chunks.append((nodes * NODE_STEPS).round().short())
+        finest = LatticeWarp(_thinned(nodes, UV_STRIDES[-1]), UV_STRIDES[-1], config.size)
+        canvas = finest.uv(range(len(nodes)), config.size)
+        for stride in UV_STRIDES[:-1]:
+            thin = LatticeWarp(_thinned(nodes, stride), stride, config.size).uv(range(len(nodes)), config.size)
+            missed = (thin - canvas).norm(dim=-1)[share[:, 0] > SEEN_SHARE]
+            off[stride] = max(off[stride], (missed.amax().item() if len(missed) else 0.0) / pixel)
         texels = ((canvas[share[:, 0] > SEEN_SHARE] + 1) * (resolution / 2)).long().clamp(0, resolution - 1)
         seen[texels[:, 1], texels[:, 0]] = True
     report(0.5, f"painting the {name} atlas")
@@ -109,7 +119,18 @@ def _bake_layer(networks: NLANetworks, name: LayerName, matte: Matte, report: Pr
     window = Window.around_texels(int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1]), resolution)
     coverage = window.crop(F.max_pool2d(seen[None].float(), 5, 1, 2)) > 0
     picture = _sample_atlas(networks, name, window, coverage)
-    return BakedLayer(torch.cat(chunks), UV_STRIDES[-1], to_uint8(picture), coverage.to(torch.uint8) * 255, window)
+    stride = next(stride for stride in UV_STRIDES if off[stride] < UV_TOLERANCE_PX)
+    nodes = torch.cat([_thinned(chunk, stride) for chunk in chunks])
+    return BakedLayer(nodes, stride, to_uint8(picture), coverage.to(torch.uint8) * 255, window)
+
+
+def _thinned(nodes: Tensor, stride: int) -> Tensor:
+    """The nodes [n, rows, columns, 2] of the finest lattice that a warp of a coarser stride keeps.
+
+    The finest starts one step of the coarsest outside the frame, a warp's one of its own.
+    """
+    every, outside = stride // UV_STRIDES[-1], (UV_STRIDES[0] - stride) // UV_STRIDES[-1]
+    return nodes[:, outside::every, outside::every].contiguous()
 
 
 def _share(matte: Matte, name: LayerName, frames: list[int]) -> Tensor:

@@ -78,7 +78,7 @@ def export_nla(
     name = name or clip.name
     with whole_folder(folder / name) as unfinished:
         targets = Targets.of(clip, seed, resolve(device))
-        networks, steps = fit(targets, minutes, within(progress, 0, 0.97))
+        networks, steps = fit_networks(targets, minutes, within(progress, 0, 0.97))
         progress(0.97, "writing the clip")
         write_config(unfinished, name, clip.size, clip.frame_count, NLATraining())
         write_frames(unfinished / name, targets.pictures)
@@ -93,7 +93,7 @@ def export_nla(
     return ExportFacts(lattice_psnr, networks_psnr, time.monotonic() - began)
 
 
-def fit(targets: Targets, minutes: float, progress: Progress) -> tuple[NLANetworks, int]:
+def fit_networks(targets: Targets, minutes: float, progress: Progress) -> tuple[NLANetworks, int]:
     """Fit the published networks -> them, and how many steps it took."""
     config = NLATraining().network_config(targets.size, len(targets.alpha))
     with torch.random.fork_rng():

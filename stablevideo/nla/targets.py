@@ -161,4 +161,4 @@ def _place(clip: LayeredVideo, name: LayerName) -> tuple[Tensor, float]:
     half = torch.tensor(layer.size[::-1]) / 2  # texels: the same scale both ways keeps pixels square
     step = layer.warp.texels_per_pixel(layer.size)
     scale = min(CANVAS_SHARE / ((high - low) / 2 * half).max().item(), LARGEST_PIXEL / step)
-    return (layer.warp.nodes.cpu() - (low + high) / 2) * half * scale, step * scale
+    return (layer.warp.nodes_of(range(clip.frame_count)).cpu() - (low + high) / 2) * half * scale, step * scale

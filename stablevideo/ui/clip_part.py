@@ -6,6 +6,7 @@ import gradio as gr
 
 from ..edit.choice import choose_keyframes
 from ..layers.coords import LAYER_NAMES
+from ..options import ForegroundOptions
 from ..progress import within
 from .atlas_pictures import preview, shown_atlas
 from .edit_layout import EditLayout
@@ -33,8 +34,7 @@ def clip_loader(workshop: Workshop, layout: EditLayout) -> Callable[..., Changes
         source = preview(loaded, visit.fresh_folder("source"))
         keyframes = ", ".join(map(str, choose_keyframes(loaded)))
         visit.work = Work(folder, int(atlas_resolution))
-        changes: Changes = dict.fromkeys(layout.of_a_clip)
-        changes |= {part.source: source, layout.keyframe_numbers: keyframes}
+        changes = _emptied(layout) | {part.source: source, layout.keyframe_numbers: keyframes}
         return changes | {part.atlases[name]: shown_atlas(loaded.layer(name).atlas) for name in LAYER_NAMES}
 
     return load_clip
@@ -63,6 +63,11 @@ def bind_clips(workshop: Workshop, layout: EditLayout) -> None:
     part.atlas_resolution.release(load_again, inputs, layout.of_a_clip, **bound)
 
 
+def _emptied(layout: EditLayout) -> Changes:
+    """Nothing is left of a clip that was loaded before."""
+    return {**dict.fromkeys(layout.of_a_clip), layout.keyframe_numbers: ForegroundOptions().keyframes}
+
+
 def _bind_delete(workshop: Workshop, layout: EditLayout) -> None:
     """Deleting takes two steps: the button, which stands there for what is one's own, and a confirmation."""
     part = layout.clip
@@ -75,8 +80,8 @@ def _bind_delete(workshop: Workshop, layout: EditLayout) -> None:
     def delete(clip: str, request: gr.Request) -> Changes:
         visit = workshop.visits.of(request)
         shelf = workshop.shelf(visit)
-        shelf.delete(clip or "")
-        changes: Changes = {} if visit.work else dict.fromkeys([part.source, *part.atlases.values()])
+        workshop.unload(shelf.delete(clip or ""))
+        changes: Changes = {} if visit.work else _emptied(layout)
         left = shelf.choices()
         chosen = gr.Dropdown(left, value=left[0][1] if left else None)
         return changes | {part.clip: chosen, part.delete: gr.Button(visible=False), part.sure: gr.Row(visible=False)}
@@ -84,5 +89,5 @@ def _bind_delete(workshop: Workshop, layout: EditLayout) -> None:
     part.clip.change(with_messages(choose), [part.clip], [part.delete, part.sure], **PRIVATE)
     part.delete.click(lambda: gr.Row(visible=True), None, [part.sure], **PRIVATE)
     part.keep.click(lambda: gr.Row(visible=False), None, [part.sure], **PRIVATE)
-    outputs = [part.clip, part.delete, part.sure, part.source, *part.atlases.values()]
+    outputs = [part.clip, part.delete, part.sure, *layout.of_a_clip]
     part.really_delete.click(delete, [part.clip], outputs, **(UNDOCUMENTED | AT_ONCE | {"api_name": "delete_clip"}))

@@ -15,10 +15,8 @@ from .widgets import Widget, option_widgets, options_panel
 
 PROMPTS: dict[LayerName, str] = {"foreground": "a picture of an orange suv", "background": "winter scene"}
 OPTIONS: dict[LayerName, type[DiffusionOptions]] = {"foreground": ForegroundOptions, "background": BackgroundOptions}
-HOW: dict[LayerName, str] = {
-    "foreground": "Paint on it to bring the original back.",
-    "background": "Download an atlas, change it in any program, and lay it back as a picture of your own.",
-}
+OWN_PICTURE = """A picture of the atlas's shape: save the atlas from above and draw on it. Where yours is transparent,
+the atlas stays; without transparency it takes the atlas's place."""
 IN_SIGHT: dict[LayerName, tuple[str, ...]] = {"foreground": ("keyframes", "seed"), "background": ("seed",)}
 ATLAS_PX = 240  # as high as the page shows the source and its atlases
 KEYFRAMES_PX = 260
@@ -115,7 +113,7 @@ def _lay_out_clip(settings: Settings) -> ClipPart:
                 load = gr.Button("1 · Load clip", variant="primary", scale=3, elem_id="load")
                 delete = gr.Button("Delete…", scale=1, min_width=80, visible=False, elem_id="delete")
             with gr.Row(visible=False) as sure:
-                really_delete = gr.Button("Delete this clip for good", variant="stop", elem_id="really-delete")
+                really_delete = gr.Button("Delete for good", variant="stop", elem_id="really-delete")
                 keep = gr.Button("Keep it", elem_id="keep")
             gr.Markdown(settings.rule, elem_id="rule")
         with gr.Column(scale=5), gr.Row(equal_height=True):
@@ -163,8 +161,9 @@ def _lay_out_layer(layer: LayerName, number: int, defaults: dict) -> LayerPart:
     options = options_panel(OPTIONS[layer], IN_SIGHT[layer], defaults)
     run = gr.Button(f"{number} · Edit {layer}", variant="primary", elem_id=f"edit-{layer}")
     with gr.Accordion("a picture of your own instead", open=False):
+        gr.Markdown(OWN_PICTURE)
         picture = gr.Image(
-            label="a picture of the shape of the atlas; where it is transparent, the atlas stays",
+            label=f"in the {layer} atlas",
             image_mode="RGBA",
             type="numpy",
             sources=["upload", "clipboard"],
@@ -174,7 +173,8 @@ def _lay_out_layer(layer: LayerName, number: int, defaults: dict) -> LayerPart:
         )
         lay = gr.Button(f"Lay it over the {layer}", elem_id=f"lay-{layer}")
     edited = _paintable() if layer == "foreground" else _edited(layer)
-    gr.Markdown(HOW[layer])
+    if layer == "foreground":
+        gr.Markdown("Paint on it to bring the original back.")
     return LayerPart(prompt, options, run, picture, lay, edited)
 
 
@@ -215,5 +215,5 @@ def _lay_out_result() -> ResultPart:
                 cancel = gr.Button("Cancel", variant="stop", scale=1, min_width=80, elem_id="cancel")
         with gr.Column():
             video = gr.Video(label="result", interactive=False, autoplay=True, loop=True, elem_id="result")
-            files = gr.Files(label="video and settings.json", interactive=False, height=130, elem_id="files")
+            files = gr.Files(label="video and settings.json", interactive=False, height=150, elem_id="files")
     return ResultPart(keyframes, options, run, cancel, video, files)

@@ -44,6 +44,7 @@ def bind_decompose(workshop: Workshop, step: FitStep) -> None:
         said = f"Done in {clock.gone()}. The clip '{name}' stands in the list of the tab 'Edit a clip'."
         report = project.work.report
         yield {
+            **_view(seen, clock, Glimpse(), step),  # again: what came fast before may have been passed over
             step.status: said,
             step.report: table(report) if report else "",
             step.edit: gr.Button(visible=True),

@@ -58,6 +58,7 @@ def bar(fraction: float, text: str) -> str:
 def table(report: Report) -> str:
     """A report as Markdown: the verdict, then the figures."""
     rows = [
+        ("closeness to the video, in its own pixels", *(f"{report.layer_psnr[name]:.1f} dB" for name in LAYER_NAMES)),
         ("sharpness, against the video's", *(f"{report.sharpness[name]:.2f}" for name in LAYER_NAMES)),
         ("share of the atlas that is seen", *(f"{report.coverage[name]:.0%}" for name in LAYER_NAMES)),
         ("drift from the motion, a frame", *(f"{report.follow_px[name]:.2f} px" for name in LAYER_NAMES)),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+import torch
 
 from ..decompose.session import DecomposeSession
 from ..errors import InputError
@@ -29,14 +30,20 @@ class Project:
 
     @classmethod
     def begin(
-        cls, upload: Upload, options: DecomposeOptions, folder: Path, ckpt: Path, progress: Progress = quiet
+        cls,
+        upload: Upload,
+        options: DecomposeOptions,
+        folder: Path,
+        ckpt: Path,
+        progress: Progress = quiet,
+        device: torch.device | None = None,
     ) -> "Project":
         """Read the part of a video that the options choose, and its motion, into files of an empty folder.
 
         Raises as `prepare` does.
         """
         with hidden_folder(upload.path):
-            work = DecomposeSession.begin(read_video(upload.path), options, progress, ckpt)
+            work = DecomposeSession.begin(read_video(upload.path), options, progress, ckpt, device)
         work.footage = in_files(work.footage, folder)
         return cls(work)
 

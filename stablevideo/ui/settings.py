@@ -49,7 +49,7 @@ class Settings:
     def rule(self) -> str:
         """What becomes of a person's clips, in words."""
         if self.one_person:
-            return f"This page is yours alone: the clips that you make are kept in `{self.data}`."
+            return f"This page is yours alone: the clips that you make are kept in its folder `{self.data.name}`."
         if self.keep_clips:
             return "**The clips that you make here are kept, and every visitor sees them.**"
         return "Your clips are seen by you alone, and removed with all else that you made after you leave the page."

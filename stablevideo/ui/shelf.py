@@ -89,14 +89,15 @@ class Shelf:
         mine = shared in self.visit.made or self.settings.one_person
         return name in list_clips(self.own) or (mine and (shared / "layers.json").is_file())
 
-    def delete(self, name: str) -> None:
-        """Remove a clip for good. Raises InputError for one that is not the visitor's."""
+    def delete(self, name: str) -> Path:
+        """Remove a clip for good; where it was. Raises InputError for one that is not the visitor's."""
         folder = self.folder(name)
         if not self.may_delete(name):
             raise InputError(f"the clip {name!r} is not yours to delete.")
         if self.visit.work and self.visit.work.folder == folder:
             self.visit.work = None
         shutil.rmtree(folder)
+        return folder
 
 
 def bytes_below(*folders: Path) -> int:

@@ -87,7 +87,8 @@ def bind_look(workshop: Workshop, upload: gr.State, first: UploadStep, second: M
         folder, shelf = visit.fresh_folder("footage"), workshop.shelf(visit)
         shelf.check_room(bytes_needed(upload, options))
         try:
-            project = Project.begin(upload, options, folder, workshop.settings.ckpt, report)
+            settings = workshop.settings
+            project = Project.begin(upload, options, folder, settings.ckpt, report, settings.device)
         except SeveralScenes as cut:
             return _choose_scene(cut, upload, first, second, third)
         visit.project = project

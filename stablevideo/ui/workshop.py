@@ -37,7 +37,7 @@ class Workshop:
         """A clip, loaded; the few last used ones stay so. Its folder must come from the visit's shelf."""
         key = folder, atlas_resolution
         with self._lock:
-            if key in self._clips and folder.is_dir():
+            if key in self._clips:
                 self._clips.move_to_end(key)
                 return self._clips[key]
         clip = load_clip(folder, self.settings.device, atlas_resolution, progress)
@@ -46,6 +46,12 @@ class Workshop:
             while len(self._clips) > CLIPS_LOADED:
                 self._clips.popitem(last=False)
         return clip
+
+    def unload(self, folder: Path) -> None:
+        """Forget a clip that was deleted: another may take its name."""
+        with self._lock:
+            for key in [key for key in self._clips if key[0] == folder]:
+                del self._clips[key]
 
     def work_clip(self, visit: Visit) -> LayeredVideo:
         """The clip that a visitor works on. Raises InputError where none is loaded."""

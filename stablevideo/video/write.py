@@ -88,7 +88,7 @@ def _encode(
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(open_container(audio, _SOUND_FORMATS)) if audio and not audio.is_dir() else None
         output = stack.enter_context(
-            contextlib.closing(av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}))
+            contextlib.closing(av.open(f"file:{path.resolve()}", "w", format="mp4", options={"movflags": "+faststart"}))
         )
         stream = output.add_stream("libx264", rate=fps, options={"crf": str(crf)})
         stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"

@@ -25,7 +25,8 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 
-pytestmark = pytest.mark.browser
+# A minute or two: the whole of `app.py` in a process of its own, with the model's own number of steps.
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @contextmanager
