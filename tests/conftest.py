@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,6 +54,24 @@ def editor(ckpt):
     from stablevideo import load_editor
 
     return load_editor("embedded", ckpt, "cpu")
+
+
+@pytest.fixture
+def run_command(monkeypatch, capsys):
+    """Runs `stablevideo ARGUMENTS` within this process -> its exit code and what it said."""
+    from stablevideo.__main__ import main
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["stablevideo", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+        said = capsys.readouterr()
+        return SimpleNamespace(returncode=code, stdout=said.out, stderr=said.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,9 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from stablevideo import __main__ as command
 from stablevideo import read_video
 from stablevideo.video.pictures import write_picture
 
@@ -17,21 +15,12 @@ APART = [sys.executable, "-m", "stablevideo"]
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, data, ckpt):
-    """Runs the command within this process, on the project's clips and weights -> its exit code and what it said."""
+def run(run_command, data, ckpt):
+    """The command on the project's clips and weights."""
 
     def run(*arguments):
-        given = [*map(str, arguments), "--data", str(data)]
-        if arguments[0] == "edit" and "--ckpt" not in arguments:
-            given += ["--ckpt", str(ckpt)]
-        monkeypatch.setattr(sys, "argv", ["stablevideo", *given])
-        code = 0
-        try:
-            command.main()
-        except SystemExit as end:
-            code = end.code or 0
-        said = capsys.readouterr()
-        return SimpleNamespace(returncode=code, stdout=said.out, stderr=said.err)
+        weights = ["--ckpt", ckpt] if arguments[0] == "edit" and "--ckpt" not in arguments else []
+        return run_command(*arguments, "--data", data, *weights)
 
     return run
 

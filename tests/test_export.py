@@ -214,5 +214,5 @@ def test_both_precisions_learn_the_same(clip):
     full, half = (
         export._joint_loss(networks, own, 256, fast).item() for own, fast in zip(targets, (False, True), strict=True)
     )
-    assert half == pytest.approx(full, rel=0.1)
+    assert half == pytest.approx(full, rel=0.01)
     assert half != full
