@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -59,12 +60,11 @@ def clip_flow(frames: Sequence[np.ndarray], progress: Progress = quiet, search: 
 
 def dense_inverse_search() -> Search:
     """Kroeger et al. 2016, OpenCV's: milliseconds a pair."""
-    engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    # Any, since its stub knows no None: a flow that is given is where it begins to search.
+    engine: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def search(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        before, after = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (first, second))
-        flow = np.empty((*before.shape, 2), np.float32)
-        return engine.calc(before, after, flow)
+        return engine.calc(*(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (first, second)), None)
 
     return search
 
