@@ -466,3 +466,11 @@ def test_full_disk(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["http:clip.mp4", "pipe:1.mp4", "a: b.mp4"])
+def test_a_colon_in_a_name_is_a_letter_like_any_other(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write_video([torch.zeros(2, 3, 16, 16)], name, 24)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert len(read_video(name)) == 2

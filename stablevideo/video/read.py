@@ -93,14 +93,23 @@ class Video:
 def read_video(path: Path | str, fps: Fraction | float | None = None, limit: int | None = None) -> Video:
     """Open a video file or a folder of pictures (taken in natural order) and index its frames.
 
-    Args:
-        path: mp4, mov, webm, mkv, gif, avi, or a folder of jpg, png, webp, bmp or tiff pictures of one size.
-        fps: the constant rate to show the clip at; by default the file's own, exactly, or 24 for a folder.
-            A clip of variable rate gets the rate of its usual frame; frames are repeated or left out so that
-            it keeps step with its sound.
-        limit: use only the first `limit` frames.
+    Parameters
+    ----------
+    path
+        mp4, mov, webm, mkv, gif, avi, or a folder of jpg, png, webp, bmp or tiff pictures of one size.
+    fps
+        The constant rate to show the clip at; by default the file's own, exactly, or 24 for a folder. A clip of
+        variable rate gets the rate of its usual frame; frames are repeated or left out so that it keeps step with its
+        sound.
+    limit
+        Use only the first `limit` frames.
 
-    Raises FileNotFoundError, and VideoError for anything that is not a whole clip of a known kind.
+    Raises
+    ------
+    FileNotFoundError
+        There is nothing at `path`.
+    VideoError
+        It is not a whole clip of a known kind.
     """
     path = Path(path)
     rate = None if fps is None else as_rate(fps)

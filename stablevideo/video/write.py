@@ -29,18 +29,29 @@ def write_video(
 ) -> None:
     """Encode `frames` as H.264 (yuv420p, BT.709, fast start) into the mp4 file `path`, replaced when whole.
 
-    Args:
-        frames: chunks [n, 3, H, W] of one size, RGB, uint8 or floats in [0, 1] (clamped); taken one by one.
-            yuv420p needs even sides: an odd one gets its last row or column once more.
-        path: the file, ending in .mp4 or .m4v or .mov, in a folder that exists.
-        fps: frames a second, kept exactly.
-        audio: a file whose sound is laid under the clip from its start, cut to the clip's length: copied
-            where mp4 can hold it (AAC, MP3, AC-3), else encoded as AAC. A silent file or a folder of
-            pictures gives a silent clip.
-        crf: x264's quality, 0 (lossless) to 51 (worst).
+    Parameters
+    ----------
+    frames
+        Chunks [n, 3, H, W] of one size, RGB, uint8 or floats in [0, 1] (clamped); taken one by one. yuv420p needs even
+        sides: an odd one gets its last row or column once more.
+    path
+        The file, ending in .mp4 or .m4v or .mov, in a folder that exists.
+    fps
+        Frames a second, kept exactly.
+    audio
+        A file whose sound is laid under the clip from its start, cut to the clip's length: copied where mp4 can hold it
+        (AAC, MP3, AC-3), else encoded as AAC. A silent file or a folder of pictures gives a silent clip.
+    crf
+        x264's quality, 0 (lossless) to 51 (worst).
 
-    Raises VideoError for wrong input, FileNotFoundError for a missing folder or sound file, OSError where the
-    disk is full. After any error, one raised by `frames` included, nothing is left of the new file.
+    Raises
+    ------
+    VideoError
+        Wrong input.
+    FileNotFoundError
+        A missing folder or sound file.
+    OSError
+        The disk is full. After any error, one raised by `frames` included, nothing is left of the new file.
     """
     path, rate = Path(path), as_rate(fps)
     if path.suffix.lower() not in (".mp4", ".m4v", ".mov"):
