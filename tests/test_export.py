@@ -209,7 +209,7 @@ def test_soap_takes_fewer_steps_than_adam():
 def test_both_precisions_learn_the_same(clip):
     """What is drawn, and what it costs, is the same in bfloat16, but for its three digits."""
     targets = [Targets.of(clip, 0, CPU) for _ in range(2)]
-    networks = export.fit(targets[0], 0.1, lambda fraction, text: None)[0]
+    networks = export.fit_networks(targets[0], 0.1, lambda fraction, text: None)[0]
     targets[0] = Targets.of(clip, 0, CPU)
     full, half = (
         export._joint_loss(networks, own, 256, fast).item() for own, fast in zip(targets, (False, True), strict=True)
