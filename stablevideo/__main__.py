@@ -17,6 +17,7 @@ from .clips import clip_folder, load_clip, new_clip_folder
 from .decompose.clip import parse_box
 from .decompose.session import DecomposeSession
 from .device import resolve
+from .diffusion.spec import find_model
 from .edit.background import edit_background
 from .edit.keyframes import edit_foreground
 from .edit.own_picture import lay_picture
@@ -83,21 +84,22 @@ def edit(
     given: dict[str, Any],
 ) -> None:
     """Edit a clip's foreground, background or both with words, and render it."""
-    from .diffusion.editor import load_editor
-
     if not foreground and not background:
         raise InputError("nothing to do; write --foreground TEXT, --background TEXT or both.")
+    # What is wrong with the options shows before anything is loaded.
     render_options = RenderOptions(**_picked(RenderOptions, given))
+    defaults = find_model(model, ckpt).defaults
+    back = BackgroundOptions(**{**defaults, **_picked(BackgroundOptions, given)})
+    front = ForegroundOptions(**{**defaults, **_picked(ForegroundOptions, given)})
     clip = load_clip(clip_folder(data, name), device, progress=within(_show, 0, 0.2, "loading the clip: "))
+    from .diffusion.editor import load_editor  # takes seconds
+
     editor = load_editor(model, ckpt, device, offload, safety_checker)
-    defaults = editor.spec.defaults
     edits: dict[LayerName, Edit] = {}
     if background:
-        back = BackgroundOptions(**{**defaults, **_picked(BackgroundOptions, given)})
         part = within(_show, 0.2, 0.45, "background: ")
         edits["background"] = edit_background(clip, background, editor, back, part)
     if foreground:
-        front = ForegroundOptions(**{**defaults, **_picked(ForegroundOptions, given)})
         part = within(_show, 0.45, 0.85, "foreground: ")
         edits["foreground"] = edit_foreground(clip, foreground, editor, front, part)
     folder = save_run(

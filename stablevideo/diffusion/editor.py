@@ -18,7 +18,7 @@ from ..places import default_folder
 from ..progress import Progress, quiet
 from .depth import DepthModel, load_depth
 from .hints import HintMaker, canny, depth
-from .spec import HintKind, ModelSpec, default_model, find_models
+from .spec import HintKind, ModelSpec, find_model
 from .steps import AfterStep, Known, encode, latent_mask
 from .weights import build_pipeline, load_parts
 
@@ -214,14 +214,11 @@ def load_editor(
         Unknown name, a device that is not there, or weights that are missing or do not fit.
     """
     ckpt = default_folder("ckpt") if ckpt is None else Path(ckpt)
-    models = find_models(ckpt)
-    name = name or default_model(ckpt)
-    if name not in models:
-        raise InputError(f"there is no model {name!r}; choose one of {', '.join(models)}.")
+    spec = find_model(name, ckpt)
     place = resolve(device)
     dtype = torch.float16 if place.type == "cuda" else torch.float32
-    parts = load_parts(models[name], ckpt, dtype)
-    pipeline = build_pipeline(models[name], ckpt, parts, safety_checker)
+    parts = load_parts(spec, ckpt, dtype)
+    pipeline = build_pipeline(spec, ckpt, parts, safety_checker)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.vae.enable_slicing()
     if offload and place.type == "cuda":
@@ -230,7 +227,7 @@ def load_editor(
         pipeline.to(place)
         for controlnet in parts.controlnets.values():
             controlnet.to(place)
-    return Editor(models[name], pipeline, parts.controlnets, ckpt, place)
+    return Editor(spec, pipeline, parts.controlnets, ckpt, place)
 
 
 def offload_modules(pipeline: StableDiffusionControlNetPipeline, device: torch.device) -> None:

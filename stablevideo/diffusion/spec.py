@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ..errors import InputError
 from ..hub import is_whole, local_folder
 
 HintKind = Literal["canny", "depth"]
@@ -68,6 +69,15 @@ def default_model(ckpt: Path) -> str:
     """Stable Diffusion 1.5 where its weights lie in `ckpt/`, else the embedded model."""
     local = _single_files_are_there(ckpt) or _hub_is_local(ckpt)
     return "embedded" if "embedded" in find_models(ckpt) and not local else "sd15"
+
+
+def find_model(name: str | None, ckpt: Path) -> ModelSpec:
+    """The model of that name, or the default. Raises InputError for an unknown one, with those there are."""
+    models = find_models(ckpt)
+    name = name or default_model(ckpt)
+    if name not in models:
+        raise InputError(f"there is no model {name!r}; choose one of {', '.join(models)}.")
+    return models[name]
 
 
 def _single_files_are_there(ckpt: Path) -> bool:
