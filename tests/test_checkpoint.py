@@ -23,13 +23,13 @@ def test_what_is_no_set_of_weights(tmp_path, content):
 def test_a_damaged_raft(tmp_path, content):
     (tmp_path / RAFT_FILE).write_bytes(content)
     with pytest.raises(InputError, match=f"{RAFT_FILE} is .*no checkpoint.*; remove it and download it again"):
-        raft(tmp_path)
+        raft(tmp_path, torch.device("cpu"))
 
 
 def test_another_network_in_the_place_of_raft(tmp_path):
     torch.save({"weight": torch.zeros(3)}, tmp_path / RAFT_FILE)
     with pytest.raises(InputError, match=f"{RAFT_FILE} does not hold RAFT's large network"):
-        raft(tmp_path)
+        raft(tmp_path, torch.device("cpu"))
 
 
 def test_a_damaged_sam(tmp_path):

@@ -331,7 +331,7 @@ def test_wrong_input_is_named(drawn, frames):
     for masks, said in (
         (np.zeros((COUNT, *SIZE), bool), "empty in every frame"),
         (np.ones((COUNT, *SIZE), bool), "covers the whole frame"),
-        (np.zeros((COUNT - 1, *SIZE), bool), "9 masks for 10 frames"),
+        (np.zeros((COUNT - 1, *SIZE), bool), "there are 9 masks; 10 are needed"),
         ({0: np.zeros(SIZE, bool)}, "mask of frame 0 is empty"),
         ({0: np.ones((72, 72), bool)}, "does not fit frames of 184x120"),
     ):

@@ -490,7 +490,7 @@ def test_a_persons_video_is_marked_decomposed_edited_and_downloaded(page, places
     page.locator("#marked").get_by_text("Marked: frame 0 (box), 5 (strokes). Found in 6 of 6 frames").wait_for()
     page.locator("#decompose").click()
     page.locator("#live-foreground img").wait_for()
-    page.locator("#report").get_by_text("dB").wait_for()
+    page.locator("#report").get_by_text("dB").first.wait_for()
     page.locator("#edit-clip").click()
 
     page.locator("#source video").wait_for()
