@@ -12,7 +12,7 @@ from stablevideo.edit.painting import paint_size, with_seed
 from stablevideo.options import RenderOptions
 from tests.clips import hue_degrees, hue_distance, make_clip
 
-QUICK = {"resolution": 256, "seed": 3}
+QUICK = {"resolution": 256, "steps": 10, "seed": 3}
 HUES = {"red": 0, "green": 120, "blue": 230}
 
 

@@ -13,10 +13,10 @@ import torch
 from gradio_client import Client, handle_file
 from gradio_client.utils import Status
 
-from stablevideo import InputError, read_video
+from stablevideo import InputError, load_clip, read_video
 from stablevideo.decompose import fit
 from stablevideo.decompose.session import DecomposeSession
-from stablevideo.layers.store import load_layers, save_layers
+from stablevideo.layers.store import save_layers
 from stablevideo.options import DecomposeOptions
 from stablevideo.progress import Cancelled
 from stablevideo.ui import fit_step
@@ -465,6 +465,7 @@ def click_at(page, selector, places):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_persons_video_is_marked_decomposed_edited_and_downloaded(page, places, tmp_path):
     page.get_by_role("tab", name="Your video").click()
     page.locator("#upload input[type=file]").set_input_files(str(places / "disc.mp4"))
@@ -523,7 +524,7 @@ def _the_original_is_back_where_it_was_painted(x, y):
     """Looks at the atlases as they were rendered: the brush has the same place on them as on the page."""
     (clip,) = Path(tempfile.gettempdir()).glob(f"{ROOT_PREFIX}*/visit-*/clips/disc")
     (run,) = clip.parent.parent.glob("result-*/log/*/foreground.png")
-    original = load_layers(clip).foreground.atlas
+    original = load_clip(clip, "cpu").foreground.atlas
     edited = read_picture(run)
     changed = (edited - original).abs().amax(0) > 0.02
     height, width = changed.shape
