@@ -18,8 +18,6 @@ from .progress import Progress, quiet
 from .video.pictures import write_picture
 from .video.write import write_video
 
-MAX_PICTURE_PX = 8192
-
 
 def save_run(
     clip: LayeredVideo,
