@@ -93,7 +93,7 @@ class Stopwatch:
     @torch.no_grad()
     def __call__(self, fit):
         now = time.perf_counter()
-        closeness = psnr(fit.error())
+        closeness = psnr(fit.estimate.error())
         for level in LEVELS_DB:
             if closeness >= level:
                 self.reached.setdefault(level, round(now - self.began - self.lost, 1))

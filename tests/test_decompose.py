@@ -21,12 +21,14 @@ from transformers import (
 
 from stablevideo import Cancelled, InputError, load_clip, read_video
 from stablevideo.decompose import clip as clip_module
-from stablevideo.decompose import decompose, examine, find_masks, fit, fit_layers, prepare, sam_folder
+from stablevideo.decompose import decompose, examine, find_masks, fit, fit_layers, prepare, sam_folder, turn
 from stablevideo.decompose.align import align_background
+from stablevideo.decompose.estimate import Estimate
 from stablevideo.decompose.masks import mask_from_box, mask_from_scribble, masks_from_motion
 from stablevideo.decompose.preflight import SeveralScenes, preflight
 from stablevideo.decompose.sam import masks_from_sam
 from stablevideo.decompose.schedule import SCHEDULES
+from stablevideo.decompose.sheet import Sheet
 from stablevideo.decompose.solve import bending, conjugate_gradients
 from stablevideo.layers.store import save_layers
 from stablevideo.metrics import warp_error
@@ -239,8 +241,8 @@ def test_a_killed_command_goes_on(drawn, tmp_path):
     assert killed.returncode == -9, killed.stderr
     assert not (tmp_path / "data" / "disc").exists()
     counter = (
-        "import sys; from stablevideo.decompose import fit; turn = fit.Fit.turn;"
-        "fit.Fit.turn = lambda self, *rest: (print('turn', self.done), turn(self, *rest))[1];"
+        "import sys; from stablevideo.decompose import fit; turn = fit.Fit.turn_or_step_back;"
+        "fit.Fit.turn_or_step_back = lambda self, *rest: (print('turn', self.done), turn(self, *rest))[1];"
         "from stablevideo.__main__ import main; sys.argv = sys.argv[1:]; main()"
     )
     done = subprocess.run([sys.executable, "-c", counter, *made[2:]], cwd=ROOT, capture_output=True, text=True)
@@ -251,17 +253,17 @@ def test_a_killed_command_goes_on(drawn, tmp_path):
 
 
 def test_numbers_that_are_none_are_stepped_back_from(short, monkeypatch, caplog):
-    calls, step, kept = [], fit.map_step, []
+    calls, step, kept = [], turn.map_step, []
 
     def poisoned(*arguments):
         calls.append(None)
         return step(*arguments) * (float("nan") if len(calls) == 33 else 1)
 
     def keep(self, key):
-        kept.append(all(tensor.isfinite().all() for tensor in self.state().values()))
+        kept.append(all(tensor.isfinite().all() for tensor in self.estimate.state().values()))
 
     monkeypatch.setattr(fit, "SAVE_S", 0)
-    monkeypatch.setattr(fit, "map_step", poisoned)
+    monkeypatch.setattr(turn, "map_step", poisoned)
     monkeypatch.setattr(fit.Fit, "keep", keep)
     found = fit_layers(*short)
     assert "no finite numbers" in caplog.text
@@ -405,14 +407,16 @@ def test_the_command_makes_a_clip_that_the_others_use(drawn, run_command, tmp_pa
     assert "choose another name" in again.stderr
 
 
-def test_the_fit_makes_its_tensors_where_it_runs(short):
+def test_the_fit_makes_its_tensors_where_it_runs(short, monkeypatch):
     """Whatever is made without a device lies on a device of its own here, and does not go with the rest."""
     footage, masks = short
+    # A thread of a pool would not know of that device.
+    monkeypatch.setattr(Estimate, "side_by_side", lambda self, work, jobs: [work(job) for job in jobs])
     maps = np.tile(np.eye(3), (len(masks), 1, 1))
     fitted = fit.Fit(footage.pictures, torch.from_numpy(masks), footage.flow, maps, maps, torch.device("cpu"))
     with torch.device("meta"):
         fitted.run(SCHEDULES["quick"])
-        layers = [sheet.as_layer() for sheet in fitted.sheets]
+        layers = [sheet.as_layer() for sheet in fitted.estimate.sheets]
     assert all(layer.atlas.device.type == "cpu" for layer in layers)
     assert fitted.curve[-1] > 25
 
@@ -440,7 +444,7 @@ def test_one_wild_frame_does_not_take_the_texels_of_all(short):
     footage, masks = short
     maps = np.tile(np.eye(3), (len(masks), 1, 1))
     maps[2, :2, :2] *= 60
-    sheet = fit.Sheet("background", maps, footage.size)
+    sheet = Sheet("background", maps, footage.size)
     sheet.place_window(torch.ones(len(masks), *footage.size, dtype=torch.bool), 3.0)
     assert sheet.scale == 3.0
     assert max(sheet.atlas_size) < 4 * max(footage.size)

@@ -36,7 +36,7 @@ LOGGER = logging.getLogger(__name__)
 CLEAR_PX = 4  # the background's alignment keeps this far from the object
 LEAST_FRAMES = 2
 MOST_PX = 250_000_000  # of all frames together: 700 of 768x432; what is held takes about 20 bytes a pixel
-FIT_VERSION = b"fit 2"  # change when a fit goes another way, so that no older state is gone on from
+FIT_VERSION = b"fit 3"  # change when a fit goes another way, so that no older state is gone on from
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ def fit_layers(
     )
     schedule = for_object(SCHEDULES[quality], float(np.sqrt(masks.sum((1, 2)).max())))
     fit.run(schedule, progress, watch, key)
-    foreground, background = (sheet.as_layer() for sheet in fit.sheets)
-    matte = Matte.pack([alpha[0].cpu().float() / 255 for alpha in fit.alpha])
+    foreground, background = (sheet.as_layer() for sheet in fit.estimate.sheets)
+    matte = Matte.pack([alpha[0].cpu().float() / 255 for alpha in fit.estimate.alpha])
     files.forget(key)
     return LayeredVideo(footage.video.path.stem, footage.video, foreground, background, matte)
 

@@ -26,6 +26,8 @@ class Level:
         light as it is. What is finer than that is texture, and would come back as a ghost on an edit.
     follow
         How much the flow counts against what the pixels say.
+    momentum
+        How much of their last movement the maps keep.
     sharpen
         Steps of least squares for the atlases after each turn, and with them alpha is solved for; 0 splats them.
     """
@@ -37,6 +39,7 @@ class Level:
     texels: float = 1.0
     light_px: tuple[int, int] = (0, 0)
     follow: float = 0.0
+    momentum: float = 0.0
     sharpen: int = 0
 
 
@@ -49,7 +52,7 @@ COARSE = (
 
 def _full(turns: int, stride: int, sharpen: int = 1) -> Level:
     strides = (stride, stride)
-    return Level(1.0, turns, strides, 0.0005, texels=3, light_px=(24, 8), follow=0.05, sharpen=sharpen)
+    return Level(1.0, turns, strides, 0.0005, texels=3, light_px=(24, 8), follow=0.05, momentum=0.6, sharpen=sharpen)
 
 
 # The maps need many turns and little of the atlases meanwhile; the atlases' fine detail comes at the end, at once.

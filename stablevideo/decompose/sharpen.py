@@ -1,72 +1,82 @@
-"""Least squares for both atlases together: what reproduces the frames best, where a splatted mean would blur."""
+"""Least squares for the atlases: what reproduces the frames best, where a splatted mean would blur."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
+from .cells import CORNERS, PAIRS, Cells, Stencil, from_corners
+from .estimate import Estimate, Part, crop, rendered
 from .sheet import Sheet
 
 SMOOTHNESS = 0.07  # of detail finer than a pixel's side, against what the frames say
-
-# Walks the clip: for each few frames the grids [n, h, w, 2] (texels) and lights [n, 3, h, w] of both sheets, and
-# what composes them: (front, back) -> frame, all [n, 3, H, W], with the frame to be met.
-View = tuple[Sequence[Tensor], Sequence[Tensor], Callable[[Tensor, Tensor], Tensor], Tensor]
-Walk = Callable[[], Iterator[View]]
+PLANES = PAIRS + CORNERS * 3  # of sums: pairs of texels, and colours at corners
 
 
-def sharpen(sheets: Sequence[Sheet], walk: Walk, steps: int) -> None:
-    """Some steps of conjugate gradients, from the atlases as they are.
+def sharpen(estimate: Estimate, steps: int) -> None:
+    """Some steps of conjugate gradients from the atlases as they are, each layer and colour by itself.
 
     What pixels see is a mean over their side. What is finer is where they happen to lie and not the scene's: it is kept
     small, or frames that disagree would each find their colours in dots between the others'.
+
+    Along the matte's edge both layers answer for a pixel. With u and v the changes of their colours there, (alpha u +
+    (1 - alpha) v)^2 is at most alpha u^2 + (1 - alpha) v^2: with these weights the layers can be solved for apart, and
+    the error falls all the same.
     """
-    rest = atlas_gradient(sheets, walk, None)
-    direction, squared = rest, _dot(rest, rest)
+    pictures = [sheet.seen(sheet.atlas) for sheet in estimate.sheets]
+
+    def add(totals: list[Tensor], chunk: list[int]) -> None:
+        parts = estimate.parts(chunk)
+        lacking = estimate.frame(chunk) - rendered(parts, pictures)
+        for part, total in zip(parts, totals, strict=True):
+            add_equations(total, part, crop(lacking, part.region))
+
+    jobs = []
+    for sheet, total in zip(estimate.sheets, estimate.added_up(PLANES, add), strict=True):
+        stencil = Stencil.of(total[:PAIRS], sheet.atlas_size)
+        lacking = from_corners(total[PAIRS:].reshape(CORNERS, 3, -1), sheet.atlas_size)
+        right = sheet.coverage * (sheet.seen(lacking) - SMOOTHNESS * sheet.observations * fine(sheet, sheet.atlas))
+        jobs += [(sheet, stencil, plane, colour) for plane, colour in zip(right, sheet.atlas, strict=True)]
+
+    def solve(job: tuple[Sheet, Stencil, Tensor, Tensor]) -> None:
+        sheet, stencil, right, colour = job
+        colour += correction(sheet, stencil, right[None], steps)[0]
+        colour.clamp_(0, 1)
+
+    estimate.side_by_side(solve, jobs)
+
+
+def add_equations(total: Tensor, part: Part, lacking: Tensor) -> None:
+    """Add to the sums [21, texels] what some frames lack, [n, 3, h, w], of a layer."""
+    seen = part.share[:, 0].flatten() > 1e-3
+    cells = Cells.of(part.texels.reshape(-1, 2)[seen], part.sheet.atlas_size)
+    shown = part.share * part.light
+    values = (lacking * shown).transpose(0, 1).reshape(3, -1)[:, seen]
+    weights = (shown * part.light).amax(1).flatten()[seen]  # one for all colours: the largest, for the error to fall
+    cells.add_pairs(total[:PAIRS], weights)
+    cells.add_corners(total[PAIRS:].view(CORNERS, 3, -1), values)
+
+
+def correction(sheet: Sheet, stencil: Stencil, right: Tensor, steps: int) -> Tensor:
+    """Some steps towards the change of a colour of the atlas, [1, Ha, Wa], that the frames ask for."""
+    covered, bend = sheet.coverage, SMOOTHNESS * sheet.observations
+
+    def normal(change: Tensor) -> Tensor:
+        looked = stencil(sheet.seen(change)[0])[None]
+        return covered * (sheet.seen(looked) + bend * fine(sheet, change))
+
+    change, rest = torch.zeros_like(right), right
+    direction, squared = rest, rest.square().sum()
     for _ in range(steps):
-        image = atlas_gradient(sheets, walk, direction)
-        step = squared / _dot(image, direction).clamp(min=1e-12)
-        for sheet, d in zip(sheets, direction, strict=True):
-            sheet.atlas = sheet.atlas + step * d
-        rest = [part - step * a for part, a in zip(rest, image, strict=True)]
-        new = _dot(rest, rest)
-        direction = [part + new / squared.clamp(min=1e-20) * d for part, d in zip(rest, direction, strict=True)]
-        squared = new
-    for sheet in sheets:
-        sheet.atlas = sheet.atlas.clamp(0, 1)
-
-
-def atlas_gradient(sheets: Sequence[Sheet], walk: Walk, atlases: Sequence[Tensor] | None) -> list[Tensor]:
-    """The adjoint of rendering, applied to the render of these atlases; with None, to what the frames lack.
-
-    Nothing where no frame sees the texel.
-    """
-    wanted = [sheet.atlas for sheet in sheets] if atlases is None else atlases
-    sign = 1 if atlases is None else -1
-    pictures = [sheet.seen(picture).detach().requires_grad_() for sheet, picture in zip(sheets, wanted, strict=True)]
-    totals = [torch.zeros_like(picture) for picture in pictures]
-    for grids, lights, compose, frame in walk():
-        front, back = (
-            sheet.look(picture, grid) * light
-            for sheet, picture, grid, light in zip(sheets, pictures, grids, lights, strict=True)
-        )
-        rendered = compose(front, back)
-        pull = frame - rendered.detach() if atlases is None else rendered.detach()
-        for total, part in zip(totals, torch.autograd.grad(rendered, pictures, pull), strict=True):
-            total += part
-    return [
-        sheet.coverage * (sheet.seen(total) - sign * SMOOTHNESS * sheet.observations * fine(sheet, picture))
-        for sheet, total, picture in zip(sheets, totals, wanted, strict=True)
-    ]
+        image = normal(direction)
+        step = squared / (image * direction).sum().clamp(min=1e-12)
+        change, rest = change + step * direction, rest - step * image
+        new = rest.square().sum()
+        direction, squared = rest + new / squared.clamp(min=1e-20) * direction, new
+    return change
 
 
 def fine(sheet: Sheet, picture: Tensor) -> Tensor:
-    """Half the gradient of the squared detail of a picture [3, Ha, Wa] that is finer than a pixel's side."""
+    """Half the gradient of the squared detail of a picture [C, Ha, Wa] that is finer than a pixel's side."""
     detail = picture - sheet.seen(picture)
     return detail - sheet.seen(detail)
-
-
-def _dot(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
-    return torch.stack([(a * b).sum() for a, b in zip(first, second, strict=True)]).sum()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,6 +31,8 @@ class Sheet:
     ----------
     nodes
         [T, rows, columns, 2].
+    velocity
+        As nodes: by how much they moved last.
     light
         [T, 3, r, c]: factors on a coarse grid over each frame, 1 where the atlas is as bright as the frame.
     atlas, weight
@@ -41,7 +42,7 @@ class Sheet:
         Texels a canvas pixel, and the canvas position of the atlas's corner.
     """
 
-    PARTS = ("nodes", "light", "atlas", "weight", "origin")  # what a fit changes
+    PARTS = ("nodes", "velocity", "light", "atlas", "weight", "origin")  # what a fit changes
 
     def __init__(self, name: LayerName, maps: np.ndarray, size: Size, device: torch.device | None = None) -> None:
         """maps [T, 3, 3]: from each frame's pixels to the canvas; size, of the clip's own frame."""
@@ -50,6 +51,7 @@ class Sheet:
         places = torch.cat([places, torch.ones_like(places[..., :1])], -1)
         mapped = torch.einsum("tij,rcj->trci", torch.from_numpy(maps).float().to(places.device), places)
         self.nodes = mapped[..., :2] / mapped[..., 2:]
+        self.velocity = torch.zeros_like(self.nodes)
         self.light = self.nodes.new_ones(len(maps), 3, 1, 1)
         self.scale, self.origin = 1.0, self.nodes.new_zeros(2)
         self.atlas, self.weight = self.nodes.new_zeros(3, 1, 1), self.nodes.new_zeros(1, 1, 1)
@@ -106,8 +108,14 @@ class Sheet:
             for count, own in zip(LatticeWarp.shape(self.size, stride), self.nodes.shape[1:3], strict=True)
         )
         self.nodes = torch.einsum("hy,nyxc,wx->nhwc", rows, self.nodes, columns)
+        self.velocity = torch.zeros_like(self.nodes)
         self.stride = stride
         self._bases.clear()
+
+    def move(self, step: Tensor, momentum: float, farthest_px: float) -> None:
+        """Move the nodes by a step, going on a little as they moved before (Polyak 1964)."""
+        self.velocity = (step + momentum * self.velocity).clamp(-farthest_px, farthest_px)
+        self.nodes = self.nodes + self.velocity
 
     def place_window(self, shown: Tensor, scale: float) -> None:
         """Choose the part of the canvas that the atlas holds, at `scale` texels a canvas pixel.
@@ -139,17 +147,15 @@ class Sheet:
         return (canvas - self.origin) * self.scale - 0.5
 
     def look(self, picture: Tensor, texels: Tensor) -> Tensor:
-        """An atlas-shaped picture [C, Ha, Wa] at texels [n, h, w, 2] -> [n, C, h, w].
-
-        The rows of all frames are shared out among the cores: a copy of the picture (and of its gradient) for each
-        frame would cost more than the looking.
-        """
+        """An atlas-shaped picture [C, Ha, Wa] at texels [n, h, w, 2] -> [n, C, h, w]."""
         count, height, width, _ = texels.shape
-        groups = math.gcd(count * height, torch.get_num_threads())
-        grid = coords.pixel_to_unit(texels, self.atlas_size).reshape(groups, -1, width, 2)
-        pictures = picture.expand(groups, -1, -1, -1)
-        seen = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)  # [groups, C, rows, w]
-        return seen.transpose(0, 1).reshape(-1, count, height, width).transpose(0, 1)
+        grid = coords.pixel_to_unit(texels, self.atlas_size).reshape(1, -1, width, 2)
+        # Three planes at a time: what many show at a place does not fit a cache together.
+        seen = [
+            F.grid_sample(planes[None], grid, padding_mode="border", align_corners=False)[0]
+            for planes in picture.split(3)
+        ]
+        return torch.cat(seen).reshape(-1, count, height, width).transpose(0, 1)
 
     def seen(self, picture: Tensor) -> Tensor:
         """What pixels see of an atlas-shaped picture [C, Ha, Wa]: its mean over a pixel's side. Its own adjoint."""
@@ -166,29 +172,13 @@ class Sheet:
         """The light's factors at the pixels of a region of frames, [n, 3, h, w]."""
         return spread_light(self.light[list(frames)], size, region)
 
-    def empty(self) -> Tensor:
-        """An accumulator for `splat`."""
-        return self.nodes.new_zeros(self.atlas_size[0] * self.atlas_size[1], 4)
-
-    def splat(self, total: Tensor, pictures: Tensor, weights: Tensor, texels: Tensor) -> None:
-        """Add pictures [n, 3, h, w], weighed by [n, 1, h, w], bilinearly to the accumulator."""
-        height, width = self.atlas_size
-        values = torch.cat([pictures * weights, weights], 1).permute(0, 2, 3, 1).reshape(-1, 4)
-        used = values[:, 3] > 1e-4
-        values, (x, y) = values[used], texels.reshape(-1, 2)[used].unbind(1)
-        left, top = x.floor(), y.floor()
-        for down in (0, 1):
-            for right in (0, 1):
-                share = (1 - (x - left - right).abs()) * (1 - (y - top - down).abs())
-                column, row = (left + right).long().clamp(0, width - 1), (top + down).long().clamp(0, height - 1)
-                total.index_add_(0, row * width + column, values * share[:, None])
-
     def take(self, total: Tensor) -> None:
-        """Make the atlas from what was splatted; what no frame sees is a smooth continuation.
+        """Make the atlas from what was splatted, [4, Ha, Wa]: colours times weights, and weights.
 
+        What no frame sees is a smooth continuation.
         Pixels further apart than texels leave gaps between them: each is spread over a pixel's side.
         """
-        maps = self.seen(total.T.reshape(4, *self.atlas_size))
+        maps = self.seen(total)
         self.weight = maps[3:]
         self.atlas = fill_missing(maps[:3] / self.weight.clamp(min=1e-4), self.coverage)
 

@@ -72,7 +72,7 @@ def _job(project: Project, name: str, workshop: Workshop, request: gr.Request) -
 
         def watch(fit: Fit) -> None:
             nonlocal state
-            atlases = tuple(enlarged(shown_atlas(sheet.atlas)) for sheet in fit.sheets)
+            atlases = tuple(enlarged(shown_atlas(sheet.atlas)) for sheet in fit.estimate.sheets)
             state = replace(state, atlases=atlases, curve=tuple(fit.curve))
             tell(state)
 
