@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 # Read when torch is first imported; a value that is already set stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-__version__ = "0.2.0"
-
 from .clips import list_clips, load_clip
 from .decompose import decompose
 from .edit.background import edit_background
@@ -28,13 +26,12 @@ from .layers.layered_video import LayeredVideo
 from .options import BackgroundOptions, DecomposeOptions, ForegroundOptions, RenderOptions
 from .progress import Cancelled
 from .results import save_run
+from .version import __version__
 from .video.read import Video, read_video
 from .video.write import write_video
 
 if TYPE_CHECKING:
     from .diffusion.editor import Editor, load_editor
-
-__version__ = "0.2.0"
 
 __all__ = [
     "BackgroundOptions",
@@ -48,6 +45,7 @@ __all__ = [
     "LayeredVideo",
     "RenderOptions",
     "Video",
+    "__version__",
     "decompose",
     "edit_background",
     "edit_foreground",

@@ -159,7 +159,7 @@ def decompose(
         session.find_moving(finding)
     if method is Method.nla:
         pictures, found = session.footage.pictures.to(chosen), torch.from_numpy(session.masks).to(chosen)
-        train_nla(pictures, found, session.footage.flow, folder, NLATraining(iterations), progress=_show)
+        train_nla(pictures, found, session.footage.flow, folder, NLATraining(iters_num=iterations), progress=_show)
         print(json.dumps({"clip": name, "folder": str(folder)}) if as_json else folder)
         return
     report = session.decompose(folder, within(_show, 0.2, 1))

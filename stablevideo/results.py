@@ -9,12 +9,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from . import __version__
 from .edit.keyframe import Keyframe
 from .files import whole_folder
 from .layers.layered_video import LayeredVideo
 from .options import RenderOptions
 from .progress import Progress, quiet
+from .version import __version__
 from .video.pictures import write_picture
 from .video.write import write_video
 

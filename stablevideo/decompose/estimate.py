@@ -24,7 +24,7 @@ from .cells import CORNERS, Cells, from_corners
 from .scaled import ScaledClip
 from .sheet import Sheet
 
-CHUNK_PX = {"cpu": 160_000, "cuda": 8_000_000}  # pixels of frames at a time: what caches hold; what fills a GPU
+CHUNK_PX = {"cpu": 400_000, "cuda": 8_000_000}  # pixels of frames at a time: what caches hold; what fills a GPU
 EDGE = 5  # pixels across which no other layer shows, around a pixel that is clearly one layer's
 MOST_SUMS = 4  # kept side by side: each is as large as some atlases
 RIM = 0.02  # what others count in the foreground

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 from torch import Tensor
 
-from .networks import NLAConfig
+from .networks import NetworkSizes, NLAConfig
 
 JPEG_QUALITY = 95
 # What the original tools also look for in config.json; it steers their files alone.
@@ -21,8 +21,8 @@ TOOL_KEYS = {
 }
 
 
-@dataclass(frozen=True)
-class NLATraining:
+@dataclass(frozen=True, kw_only=True)
+class NLATraining(NetworkSizes):
     """How the networks are trained, and their sizes. Field names are the published config's own keys."""
 
     iters_num: int = 400_000
@@ -48,25 +48,11 @@ class NLATraining:
     pretrain_mapping1: bool = True
     pretrain_mapping2: bool = True
     pretrain_iter_number: int = 100  # passes through the clip, one batch a frame
-    number_of_channels_mapping1: int = 256
-    number_of_layers_mapping1: int = 6
-    use_positional_encoding_mapping1: bool = False
-    number_of_positional_encoding_mapping1: int = 4
-    number_of_channels_mapping2: int = 256
-    number_of_layers_mapping2: int = 4
-    use_positional_encoding_mapping2: bool = False
-    number_of_positional_encoding_mapping2: int = 2
-    number_of_channels_atlas: int = 256
-    number_of_layers_atlas: int = 8
-    positional_encoding_num_atlas: int = 10
-    number_of_channels_alpha: int = 256
-    number_of_layers_alpha: int = 8
-    positional_encoding_num_alpha: int = 5
 
     def network_config(self, size: tuple[int, int], frame_count: int) -> NLAConfig:
         """The networks' sizes for a clip of `size` (height, width)."""
-        own = {f.name: getattr(self, f.name) for f in fields(NLAConfig) if hasattr(self, f.name)}
-        return NLAConfig(resx=size[1], resy=size[0], maximum_number_of_frames=frame_count, **own)
+        sizes = {field.name: getattr(self, field.name) for field in fields(NetworkSizes)}
+        return NLAConfig(resx=size[1], resy=size[0], maximum_number_of_frames=frame_count, **sizes)
 
 
 def write_config(folder: Path, name: str, size: tuple[int, int], frame_count: int, options: NLATraining) -> None:

@@ -28,14 +28,10 @@ CHECKPOINT_KEYS = {
 ATLAS_SKIPS = (4, 7)
 
 
-@dataclass(frozen=True)
-class NLAConfig:
-    """What `config.json` says of a clip. Field names are the file's own keys; sizes absent there
-    take the published defaults."""
+@dataclass(frozen=True, kw_only=True)
+class NetworkSizes:
+    """Sizes of the four networks, as published. Field names are the keys of `config.json`."""
 
-    resx: int
-    resy: int
-    maximum_number_of_frames: int
     number_of_channels_mapping1: int = 256
     number_of_layers_mapping1: int = 6
     use_positional_encoding_mapping1: bool = False
@@ -50,6 +46,15 @@ class NLAConfig:
     number_of_channels_alpha: int = 256
     number_of_layers_alpha: int = 8
     positional_encoding_num_alpha: int = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class NLAConfig(NetworkSizes):
+    """What `config.json` says of a clip; sizes absent there take the published defaults."""
+
+    resx: int
+    resy: int
+    maximum_number_of_frames: int
 
     @property
     def size(self) -> tuple[int, int]:
