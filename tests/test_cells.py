@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stablevideo.decompose.cells import CORNERS, PAIRS, Cells, Stencil, from_corners
+from stablevideo.decompose.cells import PAIRS, Cells, Stencil
 from stablevideo.layers.coords import pixel_to_unit
 
 SIZE = (5, 7)
@@ -30,19 +30,18 @@ def matrix(places):
     return looked(texels, places).T
 
 
-def test_corners_add_up_to_the_adjoint_of_looking(places):
+def test_values_add_up_to_the_adjoint_of_looking(places):
     values = torch.randn(3, len(places), dtype=torch.float64)
-    planes = torch.zeros(CORNERS, 3, SIZE[0] * SIZE[1], dtype=torch.float64)
-    Cells.of(places, SIZE).add_corners(planes, values)
-    expected = (values @ matrix(places)).view(3, *SIZE)
-    assert torch.allclose(from_corners(planes, SIZE), expected, atol=1e-12)
+    planes = torch.zeros(3, SIZE[0] * SIZE[1], dtype=torch.float64)
+    Cells.of(places, SIZE).add(planes, values)
+    assert torch.allclose(planes, values @ matrix(places), atol=1e-12)
 
 
 def test_the_stencil_is_the_normal_matrix_of_looking(places):
     weights = torch.rand(len(places), dtype=torch.float64)
     planes = torch.zeros(PAIRS, SIZE[0] * SIZE[1], dtype=torch.float64)
     Cells.of(places, SIZE).add_pairs(planes, weights)
-    stencil = Stencil.of(planes, SIZE)
+    stencil = Stencil(*planes.view(PAIRS, *SIZE))
     picture = torch.randn(*SIZE, dtype=torch.float64)
     own = matrix(places)
     expected = own.T @ (weights * (own @ picture.flatten()))

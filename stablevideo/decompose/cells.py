@@ -1,20 +1,19 @@
 """Bilinear looking, the other way round: sums over pixels for the texels that they look at.
 
-A pixel looks into a cell of four texels, and sees each by its share. What pixels give back is added up by cell first,
-one plane for each of the four corners, and for each pair of them where the normal equations are wanted: that takes one
-walk through the clip, after which the size of the atlas alone counts.
+A pixel looks into a cell of four texels, and sees each by its share. What pixels give back is added up for each texel,
+and for each pair of texels in a cell where the normal equations are wanted: that takes one walk through the clip, after
+which the size of the atlas alone counts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from .scaled import Size
 
-CORNERS, PAIRS = 4, 9  # planes
+PAIRS = 4  # planes
 
 
 @dataclass(frozen=True)
@@ -27,11 +26,14 @@ class Cells:
         int64 [N]: number of the cell's upper left texel.
     x, y
         [N] in [0, 1]: how far towards its right and lower texels.
+    width
+        Texels in a row of the atlas.
     """
 
     index: Tensor
     x: Tensor
     y: Tensor
+    width: int
 
     @classmethod
     def of(cls, texels: Tensor, size: Size) -> Cells:
@@ -39,35 +41,34 @@ class Cells:
         height, width = size
         x, y = texels[:, 0].clamp(0, width - 1), texels[:, 1].clamp(0, height - 1)
         left, top = x.floor().clamp(max=width - 2), y.floor().clamp(max=height - 2)
-        return cls((top * width + left).long(), x - left, y - top)
+        return cls((top * width + left).long(), x - left, y - top, width)
 
-    def add_corners(self, planes: Tensor, values: Tensor) -> None:
-        """Add values [C, N], by the shares of the corners, to planes [4, C, texels]."""
-        lower = values * self.y
-        for plane, part in zip(planes.view(2, 2, *planes.shape[1:]), (values - lower, lower), strict=True):
-            right = part * self.x
-            self._add(plane[0], part - right)
-            self._add(plane[1], right)
+    def add(self, planes: Tensor, values: Tensor) -> None:
+        """Add values [C, N] to planes [C, texels] by the shares of the corners: the adjoint of looking."""
+        for plane, value in zip(planes, values, strict=True):
+            lower = value * self.y
+            for down, part in ((0, value - lower), (1, lower)):
+                right = part * self.x
+                self._add(plane, part - right, down, 0)
+                self._add(plane, right, down, 1)
 
-    def add_pairs(self, planes: Tensor, values: Tensor) -> None:
-        """Add values [N], by products of two corners' shares, to planes [9, texels]."""
-        across = ((1 - self.x).square(), (1 - self.x) * self.x, self.x.square())
-        down = ((1 - self.y).square(), (1 - self.y) * self.y, self.y.square())
-        self._add(planes, torch.stack([values * row * column for row in down for column in across]))
+    def add_pairs(self, planes: Tensor, weights: Tensor) -> None:
+        """Add weights [N], by products of two corners' shares, to the planes of a `Stencil`, [4, texels]."""
+        own, right, below, across = planes
+        left_left, left_right, right_right = (1 - self.x).square(), (1 - self.x) * self.x, self.x.square()
+        for down, row in ((0, (1 - self.y).square()), (1, self.y.square())):
+            row = row * weights
+            self._add(own, row * left_left, down, 0)
+            self._add(own, row * right_right, down, 1)
+            self._add(right, row * left_right, down, 0)
+        between = (1 - self.y) * self.y * weights
+        self._add(below, between * left_left, 0, 0)
+        self._add(below, between * right_right, 0, 1)
+        self._add(across, between * left_right, 0, 0)
 
-    def _add(self, planes: Tensor, values: Tensor) -> None:
-        for plane, row in zip(planes, values, strict=True):
-            plane.scatter_add_(0, self.index, row)
-
-
-def from_corners(planes: Tensor, size: Size) -> Tensor:
-    """Sums by cell [4, C, texels] -> by texel [C, Ha, Wa]."""
-    upper_left, upper_right, lower_left, lower_right = planes.reshape(CORNERS, -1, *size)
-    total = upper_left.clone()
-    total[:, :, 1:] += upper_right[:, :, :-1]
-    total[:, 1:] += lower_left[:, :-1]
-    total[:, 1:, 1:] += lower_right[:, :-1, :-1]
-    return total
+    def _add(self, plane: Tensor, values: Tensor, down: int, along: int) -> None:
+        """To the corner that lies `down` and `along` from the upper left one."""
+        plane[down * self.width + along :].scatter_add_(0, self.index, values)
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Stencil:
     Attributes
     ----------
     own, right, below, across
-        [Ha, Wa]: the weight of each texel itself, and of its pairs with the one to the right, the one below, and, of
+        [Ha, Wa]: the weight of each texel itself, of its pairs with the one to the right and the one below, and, of
         each cell, the two pairs of opposite corners.
     """
 
@@ -85,16 +86,6 @@ class Stencil:
     right: Tensor
     below: Tensor
     across: Tensor
-
-    @classmethod
-    def of(cls, planes: Tensor, size: Size) -> Stencil:
-        """From the sums that `Cells.add_pairs` made, [9, texels]."""
-        upper, between, lower = planes.reshape(3, 3, *size)
-        own = from_corners(torch.stack([upper[0], upper[2], lower[0], lower[2]])[:, None], size)[0]
-        right, below = upper[1].clone(), between[0].clone()
-        right[1:] += lower[1, :-1]
-        below[:, 1:] += between[2, :, :-1]
-        return cls(own, right, below, between[1].clone())
 
     def __call__(self, picture: Tensor) -> Tensor:
         """Of a plane [Ha, Wa], the same."""

@@ -20,7 +20,7 @@ from ..layers.coords import LAYER_NAMES
 from ..layers.matte import shares
 from ..layers.warp import Region
 from ..video.flow import ClipFlow
-from .cells import CORNERS, Cells, from_corners
+from .cells import Cells
 from .scaled import ScaledClip
 from .sheet import Sheet
 
@@ -94,13 +94,13 @@ class Estimate:
             return list(pool.map(work, jobs))
 
     def added_up(self, planes: int, add: Callable[[list[Tensor], list[int]], None]) -> list[Tensor]:
-        """Sums over all chunks for each sheet, [planes, texels], that `add` adds a chunk to.
+        """Sums over all chunks for each sheet, [planes, Ha, Wa], that `add` adds a chunk to.
 
         Each core has its own, so that the order of additions, and with it the result, is the same in every run.
         """
 
         def sums(chunks: list[list[int]]) -> list[Tensor]:
-            totals = [sheet.nodes.new_zeros(planes, sheet.atlas_size[0] * sheet.atlas_size[1]) for sheet in self.sheets]
+            totals = [sheet.nodes.new_zeros(planes, *sheet.atlas_size) for sheet in self.sheets]
             for chunk in chunks:
                 add(totals, chunk)
             return totals
@@ -161,10 +161,10 @@ class Estimate:
                 colours = crop(pictures, part.region) / part.light * weights
                 values = torch.cat([colours, weights], 1).transpose(0, 1).reshape(4, -1)[:, used]
                 cells = Cells.of(part.texels.reshape(-1, 2)[used], part.sheet.atlas_size)
-                cells.add_corners(total.view(CORNERS, 4, -1), values)
+                cells.add(total.flatten(1), values)
 
-        for sheet, total in zip(self.sheets, self.added_up(CORNERS * 4, add), strict=True):
-            sheet.take(from_corners(total.view(CORNERS, 4, -1), sheet.atlas_size))
+        for sheet, total in zip(self.sheets, self.added_up(4, add), strict=True):
+            sheet.take(total)
 
     def is_finite(self) -> bool:
         """Whether all that a turn changes is numbers."""

@@ -1,8 +1,6 @@
-"""Frames and masks -> two sheets and a matte, by turns: atlases splatted, maps, light and alpha solved for.
+"""Frames and masks -> two sheets and a matte, by turns: maps, light and alpha solved for, then the atlases.
 
-Each turn is a walk through the clip in chunks; a frame's maps, light and alpha depend on the atlases alone, so what
-is computed at a time does not grow with the clip: only frames (8 bits) and flow (16) do. The foreground is looked at
-where it may be only.
+A frame's maps, light and alpha depend on the atlases alone, and the atlases on sums over all frames.
 """
 
 from __future__ import annotations
@@ -73,7 +71,7 @@ class Fit:
         """Fit, level by level; under a key, going on from where the last run with that key was stopped."""
         estimate = self.estimate
         turns = [(level, number) for level in schedule for number in range(level.turns)]
-        work = np.cumsum([level.scale**2 * (1 + level.sharpen / 2) for level, _ in turns])  # as it takes time
+        work = np.cumsum([level.scale**2 * (1 + level.sharpen / 40) for level, _ in turns])  # as it takes time
         if key is not None:
             self.resume(key)
         saved = time.monotonic()

@@ -43,22 +43,18 @@ class Level:
     sharpen: int = 0
 
 
+# At a quarter of the clip's size, then at half of it, the maps find their way, splatted atlases are enough at first.
 COARSE = (
     Level(0.25, 8, (16, 32), 0.02, follow=1.0),
     Level(0.5, 4, (16, 32), 0.01, light_px=(24, 24), follow=0.3),
-    Level(0.5, 3, (8, 16), 0.01, light_px=(24, 24), follow=0.1),
 )
-
-
-def _full(turns: int, stride: int, sharpen: int = 1) -> Level:
-    strides = (stride, stride)
-    return Level(1.0, turns, strides, 0.0005, texels=3, light_px=(24, 8), follow=0.05, momentum=0.6, sharpen=sharpen)
-
+HALF = Level(0.5, 10, (8, 8), 0.003, texels=2, light_px=(24, 24), follow=0.05, momentum=0.6, sharpen=2)
+FULL = Level(1.0, 10, (4, 4), 0.0005, texels=3, light_px=(24, 8), follow=0.05, momentum=0.6, sharpen=4)
 
 # The maps need many turns and little of the atlases meanwhile; the atlases' fine detail comes at the end, at once.
 SCHEDULES: dict[str, tuple[Level, ...]] = {
-    "fine": (*COARSE, _full(2, 8), _full(13, 4), _full(1, 4, sharpen=18)),
-    "quick": (*COARSE, _full(2, 8), _full(2, 4), _full(1, 4, sharpen=10)),
+    "fine": (*COARSE, HALF, FULL, replace(FULL, turns=1, sharpen=18)),
+    "quick": (*COARSE, HALF, replace(FULL, turns=4), replace(FULL, turns=1, sharpen=10)),
 }
 
 SMALL_PX = 64  # the side of an object, below which its lattice and light are twice as fine

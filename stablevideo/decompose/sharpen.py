@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .cells import CORNERS, PAIRS, Cells, Stencil, from_corners
+from .cells import PAIRS, Cells, Stencil
 from .estimate import Estimate, Part, crop, rendered
 from .sheet import Sheet
 
-SMOOTHNESS = 0.07  # of detail finer than a pixel's side, against what the frames say
-PLANES = PAIRS + CORNERS * 3  # of sums: pairs of texels, and colours at corners
+SMOOTHNESS = 0.3  # of detail finer than a pixel's side, against what the frames say
+PLANES = PAIRS + 3  # of sums: pairs of texels, and colours
 
 
 def sharpen(estimate: Estimate, steps: int) -> None:
@@ -33,9 +33,10 @@ def sharpen(estimate: Estimate, steps: int) -> None:
 
     jobs = []
     for sheet, total in zip(estimate.sheets, estimate.added_up(PLANES, add), strict=True):
-        stencil = Stencil.of(total[:PAIRS], sheet.atlas_size)
-        lacking = from_corners(total[PAIRS:].reshape(CORNERS, 3, -1), sheet.atlas_size)
-        right = sheet.coverage * (sheet.seen(lacking) - SMOOTHNESS * sheet.observations * fine(sheet, sheet.atlas))
+        stencil = Stencil(*total[:PAIRS])
+        right = sheet.coverage * (
+            sheet.seen(total[PAIRS:]) - SMOOTHNESS * sheet.observations * fine(sheet, sheet.atlas)
+        )
         jobs += [(sheet, stencil, plane, colour) for plane, colour in zip(right, sheet.atlas, strict=True)]
 
     def solve(job: tuple[Sheet, Stencil, Tensor, Tensor]) -> None:
@@ -47,14 +48,15 @@ def sharpen(estimate: Estimate, steps: int) -> None:
 
 
 def add_equations(total: Tensor, part: Part, lacking: Tensor) -> None:
-    """Add to the sums [21, texels] what some frames lack, [n, 3, h, w], of a layer."""
+    """Add to the sums [7, Ha, Wa] what some frames lack, [n, 3, h, w], of a layer."""
     seen = part.share[:, 0].flatten() > 1e-3
     cells = Cells.of(part.texels.reshape(-1, 2)[seen], part.sheet.atlas_size)
     shown = part.share * part.light
     values = (lacking * shown).transpose(0, 1).reshape(3, -1)[:, seen]
     weights = (shown * part.light).amax(1).flatten()[seen]  # one for all colours: the largest, for the error to fall
-    cells.add_pairs(total[:PAIRS], weights)
-    cells.add_corners(total[PAIRS:].view(CORNERS, 3, -1), values)
+    planes = total.flatten(1)
+    cells.add_pairs(planes[:PAIRS], weights)
+    cells.add(planes[PAIRS:], values)
 
 
 def correction(sheet: Sheet, stencil: Stencil, right: Tensor, steps: int) -> Tensor:
