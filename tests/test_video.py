@@ -1,6 +1,7 @@
 """Clips on disk: real files of many kinds, built here, read back and compared with what was put in."""
 
 import copy
+import gc
 import pickle
 import tracemalloc
 from fractions import Fraction
@@ -412,6 +413,21 @@ def test_memory_stays_flat(tmp_path):
     tracemalloc.stop()
     assert most <= 2
     assert peak < 4_000_000  # the whole clip is 11 MB
+
+
+def test_a_decoded_frame_is_given_back_at_once(tmp_path):
+    """Not when Python looks for cycles: by then hundreds of frames lie in the decoder's memory."""
+    encode(tmp_path / "a.mp4", pictures(40), turn=180)
+    video = read_video(tmp_path / "a.mp4")
+    gc.collect()
+    gc.disable()
+    try:
+        for index in range(40):
+            video.frames([index])
+        alive = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive < 8
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from .container import EXACT_COLOURS, VIDEO_FORMATS, VideoError, open_container,
 _PICTURE_FORMATS = "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe"
 _FORWARD = 16  # frames: up to here decoding on is cheaper than seeking
 
+Matrix = tuple[float, float, float, float]
+
 
 @contextlib.contextmanager
 def open_picture(path: Path) -> Iterator[Any]:
@@ -44,7 +46,7 @@ def decode_picture(path: Path) -> np.ndarray:
             frame = next(container.decode(video=0))
         except (av.FFmpegError, StopIteration) as error:
             raise _bad_picture(path) from error
-        return upright_rgb(frame, stored)
+        return upright_rgb(frame, stored, display_matrix(frame))
 
 
 def _bad_picture(path: Path) -> VideoError:
@@ -90,6 +92,8 @@ class FileReader:
         self._container: Any = None
         self._held: tuple[int, Any] | None = None  # the frame decoded last, and the one after it if known
         self._next: tuple[int, Any] | None = None
+        # Of the first frame, for all: to ask a frame ties it to itself, and it stays until Python looks for such knots.
+        self._matrix: Matrix | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:  # a copy, in this process or another, opens the file for itself
         return FileReader, (self.path, self.size, self.shown, self.keys, self.order)
@@ -116,7 +120,8 @@ class FileReader:
                 else:  # nothing new is shown at this time: the picture before it stays
                     self._next = following
                     break
-            return upright_rgb(self._held[1], self.size)
+            self._matrix = self._matrix or display_matrix(self._held[1])
+            return upright_rgb(self._held[1], self.size, self._matrix)
         except (av.FFmpegError, EOFError) as error:
             self._container = None
             raise VideoError(
@@ -152,30 +157,33 @@ class FileReader:
         )
 
 
-def upright_rgb(frame: Any, stored: tuple[int, int]) -> np.ndarray:
-    """Turn a decoded frame upright, on white where it is transparent: uint8 [H, W, 3], maybe a view."""
+def upright_rgb(frame: Any, stored: tuple[int, int], matrix: Matrix) -> np.ndarray:
+    """Turn a decoded frame upright, on white where it is transparent: uint8 [H, W, 3], maybe a view.
+
+    stored is its (height, width) before; matrix its `display_matrix`.
+    """
     height, width = stored
     alpha = frame.format.name == "pal8" or any(c.is_alpha for c in frame.format.components)
     # 2: the file does not say; then small pictures are BT.601 and HD is BT.709, as players take them.
     unsaid = frame.colorspace == 2 and not frame.format.is_rgb
-    matrix = (Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601) if unsaid else None
+    colours = (Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601) if unsaid else None
     picture = frame.to_ndarray(
         width=width,
         height=height,
         format="rgba" if alpha else "rgb24",
-        src_colorspace=matrix,
+        src_colorspace=colours,
         interpolation=EXACT_COLOURS,
     )
     if alpha:
         colour, opacity = picture[..., :3].astype(np.uint16), picture[..., 3:].astype(np.uint16)
         picture = ((colour * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
-    a, b, c, d = _display_matrix(frame)
+    a, b, c, d = matrix
     if abs(b) > abs(a):  # a quarter turn
         picture, a, d = picture.transpose(1, 0, 2), c, b
     return picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
-def _display_matrix(frame: Any) -> tuple[float, float, float, float]:
+def display_matrix(frame: Any) -> Matrix:
     """(a, b, c, d) of x' = a x + c y, y' = b x + d y, y downwards: how the stored picture is to be turned."""
     try:
         side = frame.side_data.get("DISPLAYMATRIX")
