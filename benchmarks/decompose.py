@@ -82,7 +82,10 @@ def matte_figures(clip, masks):
 
 
 class Stopwatch:
-    """When the render of a fit first came as close as so many dB, leaving out the time it takes to see that."""
+    """When the render of a fit first came as close as so many dB, leaving out the time it takes to see that.
+
+    Only frames of the clip's own size count.
+    """
 
     def __init__(self):
         self.began, self.lost, self.reached = time.perf_counter(), 0.0, {}
@@ -92,6 +95,8 @@ class Stopwatch:
 
     @torch.no_grad()
     def __call__(self, fit):
+        if fit.estimate.view.size != fit.estimate.clip.size:
+            return
         now = time.perf_counter()
         closeness = psnr(fit.estimate.error())
         for level in LEVELS_DB:

@@ -413,7 +413,8 @@ def test_the_fit_makes_its_tensors_where_it_runs(short, monkeypatch):
     # A thread of a pool would not know of that device.
     monkeypatch.setattr(Estimate, "side_by_side", lambda self, work, jobs: [work(job) for job in jobs])
     maps = np.tile(np.eye(3), (len(masks), 1, 1))
-    fitted = fit.Fit(footage.pictures, torch.from_numpy(masks), footage.flow, maps, maps, torch.device("cpu"))
+    cpu = torch.device("cpu")
+    fitted = fit.Fit(Estimate(footage.pictures, torch.from_numpy(masks), footage.flow, maps, maps, cpu))
     with torch.device("meta"):
         fitted.run(SCHEDULES["quick"])
         layers = [sheet.as_layer() for sheet in fitted.estimate.sheets]

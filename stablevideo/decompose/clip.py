@@ -23,6 +23,7 @@ from ..video.flow import ClipFlow, clip_flow, raft
 from ..video.read import Video, read_video
 from .align import align_background, reference_frame
 from .anchor import foreground_maps
+from .estimate import Estimate
 from .fit import Fit, Watch
 from .masks import carry, masks_from_motion
 from .preflight import SeveralScenes, preflight
@@ -121,7 +122,7 @@ def fit_layers(
     far = np.stack([cv2.dilate(m.astype(np.uint8), np.ones((2 * CLEAR_PX + 1,) * 2, np.uint8)) == 0 for m in masks])
     reference = reference_frame(masks)
     pictures = footage.pictures
-    fit = Fit(
+    estimate = Estimate(
         pictures,
         torch.from_numpy(masks),
         footage.flow,
@@ -129,14 +130,15 @@ def fit_layers(
         align_background(footage.flow, far, reference),
         device if device.type == "cuda" else torch.device("cpu"),
     )
+    fit = Fit(estimate)
     flow = [part.tobytes() for part in vars(footage.flow).values()]
     key = files.content_key(
         FIT_VERSION, quality.encode(), pictures.numpy().tobytes(), np.packbits(masks).tobytes(), *flow
     )
     schedule = for_object(SCHEDULES[quality], float(np.sqrt(masks.sum((1, 2)).max())))
     fit.run(schedule, progress, watch, key)
-    foreground, background = (sheet.as_layer() for sheet in fit.estimate.sheets)
-    matte = Matte.pack([alpha[0].cpu().float() / 255 for alpha in fit.estimate.alpha])
+    foreground, background = (sheet.as_layer() for sheet in estimate.sheets)
+    matte = Matte.pack([alpha[0].cpu().float() / 255 for alpha in estimate.alpha])
     files.forget(key)
     return LayeredVideo(footage.video.path.stem, footage.video, foreground, background, matte)
 

@@ -11,14 +11,11 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from .. import files
 from ..layers.layer import spread_light
 from ..metrics import psnr
 from ..progress import Progress, quiet
-from ..video.flow import ClipFlow
 from .estimate import Estimate
 from .schedule import Level
 from .sharpen import sharpen
@@ -33,10 +30,12 @@ Watch = Callable[["Fit"], None]
 
 
 class Fit:
-    """The state of a fit: frames, masks, foreground and background sheet, alpha.
+    """The state of a fit.
 
     Attributes
     ----------
+    estimate
+        What is known so far; the fit improves it.
     curve
         PSNR in dB found at the beginning of each turn, at that turn's size.
     done
@@ -45,18 +44,8 @@ class Fit:
         Of the work done, in [0, 1].
     """
 
-    def __init__(
-        self,
-        frames: Tensor,
-        masks: Tensor,
-        flow: ClipFlow,
-        foreground_maps: np.ndarray,
-        background_maps: np.ndarray,
-        device: torch.device | None = None,
-    ) -> None:
-        """frames uint8 [T, 3, H, W]; masks bool [T, H, W]; maps [T, 3, 3]; device, the CPU by default."""
-        device = device or torch.device("cpu")
-        self.estimate = Estimate(frames, masks, flow, foreground_maps, background_maps, device)
+    def __init__(self, estimate: Estimate) -> None:
+        self.estimate = estimate
         self.curve: list[float] = []
         self.done, self.fraction, self.farthest_px = 0, 0.0, FARTHEST_PX
         self.texels = 0.0
