@@ -23,6 +23,7 @@ from .edit.painting import Edit
 from .errors import InputError
 from .layers.layer import Layer
 from .layers.layered_video import LayeredVideo
+from .measure import measure
 from .options import BackgroundOptions, DecomposeOptions, ForegroundOptions, RenderOptions
 from .progress import Cancelled
 from .results import save_run
@@ -53,6 +54,7 @@ __all__ = [
     "list_clips",
     "load_clip",
     "load_editor",
+    "measure",
     "read_video",
     "save_run",
     "write_video",

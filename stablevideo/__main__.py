@@ -6,9 +6,8 @@ import shutil
 import sys
 from dataclasses import asdict, fields
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -24,33 +23,21 @@ from .edit.own_picture import lay_picture
 from .edit.painting import Edit
 from .errors import InputError
 from .files import whole_file
-from .flags import with_flags
+from .flags import Ckpt, Data, Device, Json, Log, Name, Output, with_flags
 from .layers.coords import LayerName
 from .layers.layered_video import LayeredVideo
+from .measure import measure as measure_video
 from .nla.export import export_nla
 from .nla.files import NLATraining
 from .nla.train import train_nla
 from .options import BackgroundOptions, DecomposeOptions, ForegroundOptions, RenderOptions
-from .places import default_folder
 from .progress import within
 from .results import save_run
+from .steadiness import table
 from .video.pictures import read_picture
 from .video.read import read_video
 
 command = typer.Typer(add_completion=False, no_args_is_help=True, help="Edit a video with words, without flicker.")
-
-
-def _folder(kind: Literal["ckpt", "data", "log"], help: str) -> Any:
-    return typer.Option(help=help, default_factory=partial(default_folder, kind), show_default=f"{kind}/")
-
-
-Name = Annotated[str, typer.Argument(help="the clip: a folder in --data")]
-Data = Annotated[Path, _folder("data", "the folder with the clips")]
-Ckpt = Annotated[Path, _folder("ckpt", "the folder with the weights")]
-Log = Annotated[Path, _folder("log", "the folder for results")]
-Device = Annotated[str | None, typer.Option(help="cuda, mps or cpu; the best there is by default")]
-Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output, last")]
-Output = Annotated[Path | None, typer.Option("-o", "--output", help="also copy the video here")]
 
 
 class Method(StrEnum):
@@ -243,6 +230,21 @@ def parse_size(text: str | None) -> dict[str, int]:
 def _picked(options_class: type, given: dict[str, Any]) -> dict[str, Any]:
     names = {item.name for item in fields(options_class)}
     return {name: value for name, value in given.items() if name in names}
+
+
+@command.command()
+def measure(
+    video: Annotated[Path, typer.Argument(help="a video file, or a folder of pictures")],
+    *,
+    source: Annotated[Path | None, typer.Option(help="what it was made from: a video or a folder")] = None,
+    mask: Annotated[Path | None, typer.Option(help="white where it was to be changed: a video or a folder")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say how steady a video is: how much it flickers and drifts, beside its source."""
+    from_source, changed = (None if path is None else read_video(path) for path in (source, mask))
+    found = measure_video(read_video(video), from_source, changed, progress=_show)
+    _end_line()
+    print(json.dumps({"file": str(video), **asdict(found)}) if as_json else table(found))
 
 
 def _finish(folder: Path, clip: LayeredVideo, output: Path | None, as_json: bool, facts: dict) -> None:

@@ -1,14 +1,29 @@
-"""Options dataclasses -> flags of the command."""
+"""The command's flags: those that commands share, and those of an options dataclass."""
 
 import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Annotated, Any, Optional, cast
+from pathlib import Path
+from typing import Annotated, Any, Literal, Optional, cast
 
 import typer
 
 from .options import choices
+from .places import default_folder
+
+
+def _folder(kind: Literal["ckpt", "data", "log"], help: str) -> Any:
+    return typer.Option(help=help, default_factory=functools.partial(default_folder, kind), show_default=f"{kind}/")
+
+
+Name = Annotated[str, typer.Argument(help="the clip: a folder in --data")]
+Data = Annotated[Path, _folder("data", "the folder with the clips")]
+Ckpt = Annotated[Path, _folder("ckpt", "the folder with the weights")]
+Log = Annotated[Path, _folder("log", "the folder for results")]
+Device = Annotated[str | None, typer.Option(help="cuda, mps or cpu; the best there is by default")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output, last")]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="also copy the video here")]
 
 
 def with_flags(*option_classes: type) -> Callable[[Callable], Callable]:

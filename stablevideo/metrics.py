@@ -26,7 +26,12 @@ def luma(pictures: Tensor) -> Tensor:
 
 
 def ssim(first: Tensor, second: Tensor) -> Tensor:
-    """Mean structural similarity (Wang et al. 2004) of grey pictures [n, H, W] in [0, 1] -> [n].
+    """Mean structural similarity of grey pictures [n, H, W] in [0, 1] -> [n]."""
+    return ssim_map(first, second).mean((1, 2))
+
+
+def ssim_map(first: Tensor, second: Tensor) -> Tensor:
+    """Structural similarity (Wang et al. 2004) at each pixel of grey pictures [n, H, W] in [0, 1] -> [n, H, W].
 
     Under a Gaussian window of 1.5 pixels, 11 wide.
     """
@@ -39,7 +44,7 @@ def ssim(first: Tensor, second: Tensor) -> Tensor:
     together = blurred(first * second) - mean * other
     above = (2 * mean * other + STABILISE[0]) * (2 * together + STABILISE[1])
     below = (mean**2 + other**2 + STABILISE[0]) * (spread + other_spread + STABILISE[1])
-    return (above / below).mean((1, 2))
+    return above / below
 
 
 def fine_detail(grey: Tensor) -> Tensor:
