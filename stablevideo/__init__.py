@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from .clips import list_clips, load_clip
+from .color.calibrate import calibrate
 from .decompose import decompose
 from .edit.background import edit_background
 from .edit.keyframes import edit_foreground
@@ -24,7 +25,7 @@ from .errors import InputError
 from .layers.layer import Layer
 from .layers.layered_video import LayeredVideo
 from .measure import measure
-from .options import BackgroundOptions, DecomposeOptions, ForegroundOptions, RenderOptions
+from .options import BackgroundOptions, ColorCorrectionOptions, DecomposeOptions, ForegroundOptions, RenderOptions
 from .progress import Cancelled
 from .results import save_run
 from .version import __version__
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BackgroundOptions",
     "Cancelled",
+    "ColorCorrectionOptions",
     "DecomposeOptions",
     "Edit",
     "Editor",
@@ -47,6 +49,7 @@ __all__ = [
     "RenderOptions",
     "Video",
     "__version__",
+    "calibrate",
     "decompose",
     "edit_background",
     "edit_foreground",

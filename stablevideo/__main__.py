@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ import torch
 import typer
 
 from .clips import clip_folder, load_clip, new_clip_folder
+from .color.calibrate import calibrate as calibrated
 from .decompose.clip import parse_box
 from .decompose.session import DecomposeSession
 from .device import resolve
@@ -23,19 +24,21 @@ from .edit.own_picture import lay_picture
 from .edit.painting import Edit
 from .errors import InputError
 from .files import whole_file
-from .flags import Ckpt, Data, Device, Json, Log, Name, Output, with_flags
+from .flags import Ckpt, Data, Device, Json, Log, Name, Output, parse_size, picked, with_flags
 from .layers.coords import LayerName
 from .layers.layered_video import LayeredVideo
 from .measure import measure as measure_video
 from .nla.export import export_nla
 from .nla.files import NLATraining
 from .nla.train import train_nla
-from .options import BackgroundOptions, DecomposeOptions, ForegroundOptions, RenderOptions
+from .options import BackgroundOptions, ColorCorrectionOptions, DecomposeOptions, ForegroundOptions, RenderOptions
 from .progress import within
 from .results import save_run
 from .steadiness import table
+from .terminal import end_line, show
 from .video.pictures import read_picture
 from .video.read import read_video
+from .video.write import write_video
 
 command = typer.Typer(add_completion=False, no_args_is_help=True, help="Edit a video with words, without flicker.")
 
@@ -74,20 +77,20 @@ def edit(
     if not foreground and not background:
         raise InputError("nothing to do; write --foreground TEXT, --background TEXT or both.")
     # What is wrong with the options shows before anything is loaded.
-    render_options = RenderOptions(**_picked(RenderOptions, given))
+    render_options = RenderOptions(**picked(RenderOptions, given))
     defaults = find_model(model, ckpt).defaults
-    back = BackgroundOptions(**{**defaults, **_picked(BackgroundOptions, given)})
-    front = ForegroundOptions(**{**defaults, **_picked(ForegroundOptions, given)})
-    clip = load_clip(clip_folder(data, name), device, progress=within(_show, 0, 0.2, "loading the clip: "))
+    back = BackgroundOptions(**{**defaults, **picked(BackgroundOptions, given)})
+    front = ForegroundOptions(**{**defaults, **picked(ForegroundOptions, given)})
+    clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.2, "loading the clip: "))
     from .diffusion.editor import load_editor  # takes seconds
 
     editor = load_editor(model, ckpt, device, offload, safety_checker)
     edits: dict[LayerName, Edit] = {}
     if background:
-        part = within(_show, 0.2, 0.45, "background: ")
+        part = within(show, 0.2, 0.45, "background: ")
         edits["background"] = edit_background(clip, background, editor, back, part)
     if foreground:
-        part = within(_show, 0.45, 0.85, "foreground: ")
+        part = within(show, 0.45, 0.85, "foreground: ")
         edits["foreground"] = edit_foreground(clip, foreground, editor, front, part)
     folder = save_run(
         clip,
@@ -97,7 +100,7 @@ def edit(
         background=edits["background"].atlas if background else None,
         keyframes=edits["foreground"].keyframes if foreground else (),
         options=render_options,
-        progress=within(_show, 0.85, 1, "rendering "),
+        progress=within(show, 0.85, 1, "rendering "),
     )
     _finish(folder, clip, output, as_json, {layer: edit.settings for layer, edit in edits.items()})
 
@@ -135,8 +138,8 @@ def decompose(
     if masks and box:
         raise InputError("give --masks or --box, not both.")
     options = DecomposeOptions(**{**given, **parse_size(size)})
-    session = DecomposeSession.begin(read_video(video), options, within(_show, 0, 0.1), ckpt, chosen)
-    finding = within(_show, 0.1, 0.2)
+    session = DecomposeSession.begin(read_video(video), options, within(show, 0, 0.1), ckpt, chosen)
+    finding = within(show, 0.1, 0.2)
     if box:
         session.mark_box(box_frame, session.box_of(parse_box(box)))
         session.find_marked(finding)
@@ -146,11 +149,11 @@ def decompose(
         session.find_moving(finding)
     if method is Method.nla:
         pictures, found = session.footage.pictures.to(chosen), torch.from_numpy(session.masks).to(chosen)
-        train_nla(pictures, found, session.footage.flow, folder, NLATraining(iters_num=iterations), progress=_show)
+        train_nla(pictures, found, session.footage.flow, folder, NLATraining(iters_num=iterations), progress=show)
         print(json.dumps({"clip": name, "folder": str(folder)}) if as_json else folder)
         return
-    report = session.decompose(folder, within(_show, 0.2, 1))
-    _end_line()
+    report = session.decompose(folder, within(show, 0.2, 1))
+    end_line()
     height, width = session.footage.size
     facts = {"clip": name, "folder": str(folder), "frames": session.frame_count, "size": [width, height]}
     said = f"{folder}: {report.psnr} dB. {report.verdict}"
@@ -170,9 +173,9 @@ def export(
     """Write a decomposed clip as a layered-neural-atlas checkpoint that other tools load."""
     new_clip_folder(nla, name)
     folder = clip_folder(data, name)
-    clip = load_clip(folder, device, progress=within(_show, 0, 0.02, "loading the clip: "))
-    facts = asdict(export_nla(clip, nla, name, minutes, progress=within(_show, 0.02, 1), device=device))
-    _end_line()
+    clip = load_clip(folder, device, progress=within(show, 0, 0.02, "loading the clip: "))
+    facts = asdict(export_nla(clip, nla, name, minutes, progress=within(show, 0.02, 1), device=device))
+    end_line()
     lost = facts["lattice_psnr"] - facts["networks_psnr"]
     said = f"{nla / name}: {facts['networks_psnr']:.1f} dB, {lost:.1f} dB less than the clip's own layers."
     print(json.dumps({"clip": name, "folder": str(nla / name), **facts}) if as_json else said)
@@ -202,7 +205,7 @@ def render(
     A picture with transparency lies over the clip's own atlas, one without takes its place.
     """
     options = RenderOptions(**{**given, **parse_size(size)})
-    clip = load_clip(clip_folder(data, name), device, progress=within(_show, 0, 0.5, "loading the clip: "))
+    clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.5, "loading the clip: "))
     given_atlases: dict[LayerName, Path | None] = {"foreground": foreground_atlas, "background": background_atlas}
     edits = {layer: lay_picture(clip, layer, read_picture(path, True)) for layer, path in given_atlases.items() if path}
     folder = save_run(
@@ -212,24 +215,9 @@ def render(
         foreground=edits["foreground"].atlas if "foreground" in edits else None,
         background=edits["background"].atlas if "background" in edits else None,
         options=options,
-        progress=within(_show, 0.5, 1, "rendering "),
+        progress=within(show, 0.5, 1, "rendering "),
     )
     _finish(folder, clip, output, as_json, {})
-
-
-def parse_size(text: str | None) -> dict[str, int]:
-    """'768x432' -> width and height; nothing for None."""
-    if not text:
-        return {}
-    width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise InputError(f"--size must look like 768x432, got {text!r}.")
-    return {"width": int(width), "height": int(height)}
-
-
-def _picked(options_class: type, given: dict[str, Any]) -> dict[str, Any]:
-    names = {item.name for item in fields(options_class)}
-    return {name: value for name, value in given.items() if name in names}
 
 
 @command.command()
@@ -242,9 +230,32 @@ def measure(
 ) -> None:
     """Say how steady a video is: how much it flickers and drifts, beside its source."""
     from_source, changed = (None if path is None else read_video(path) for path in (source, mask))
-    found = measure_video(read_video(video), from_source, changed, progress=_show)
-    _end_line()
+    found = measure_video(read_video(video), from_source, changed, progress=show)
+    end_line()
     print(json.dumps({"file": str(video), **asdict(found)}) if as_json else table(found))
+
+
+@command.command()
+@with_flags(ColorCorrectionOptions)
+def calibrate(
+    video: Annotated[Path, typer.Argument(help="a video file, or a folder of pictures")],
+    *,
+    reference: Annotated[Path, typer.Option(help="what it was made from, and should look like: a video or a folder")],
+    mask: Annotated[
+        Path | None, typer.Option(help="white where it was changed on purpose: a video or a folder")
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="the video to write")],
+    as_json: Json = False,
+    given: dict[str, Any],
+) -> None:
+    """Take colour drift out of a video: each frame gets the look of the same frame of its source."""
+    options, opened = ColorCorrectionOptions(**given), read_video(video)
+    changed = None if mask is None else read_video(mask)
+    frames = calibrated(opened, read_video(reference), changed, options, show)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_video(frames, output, opened.fps, video if opened.has_audio else None)
+    end_line()
+    print(json.dumps({"video": str(output), "frames": opened.frame_count}) if as_json else output)
 
 
 def _finish(folder: Path, clip: LayeredVideo, output: Path | None, as_json: bool, facts: dict) -> None:
@@ -253,23 +264,11 @@ def _finish(folder: Path, clip: LayeredVideo, output: Path | None, as_json: bool
         output.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(output) as partial:
             shutil.copyfile(video, partial)
-    _end_line()
+    end_line()
     if as_json:
         print(json.dumps({"video": str(output or video), "folder": str(folder), "clip": clip.name, **facts}))
     else:
         print(output or video)
-
-
-def _end_line() -> None:
-    """Leave the line on which progress was shown."""
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
-
-
-def _show(fraction: float, text: str) -> None:
-    """Progress on one line of a terminal; nothing where standard error is a file."""
-    if sys.stderr.isatty():
-        print(f"\r{fraction:4.0%}  {text:<60.60}", end="", file=sys.stderr, flush=True)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Optional, cast
 
 import typer
 
+from .errors import InputError
 from .options import choices
 from .places import default_folder
 
@@ -53,3 +54,19 @@ def with_flags(*option_classes: type) -> Callable[[Callable], Callable]:
         return run
 
     return decorate
+
+
+def parse_size(text: str | None) -> dict[str, int]:
+    """'768x432' -> width and height; nothing for None."""
+    if not text:
+        return {}
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise InputError(f"--size must look like 768x432, got {text!r}.")
+    return {"width": int(width), "height": int(height)}
+
+
+def picked(options_class: type, given: dict[str, Any]) -> dict[str, Any]:
+    """Those of the flags given that are fields of an options dataclass."""
+    names = {item.name for item in fields(options_class)}
+    return {name: value for name, value in given.items() if name in names}

@@ -6,7 +6,6 @@ Doing nothing scores best in all of them, so the source's own figures stand besi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -21,6 +20,7 @@ from .progress import Progress, quiet
 from .steadiness import Measures, Steadiness, slope_a_hundred
 from .video.flow import Search, agree, dense_inverse_search, warp
 from .video.read import Video
+from .video.together import check_together, together
 
 LEVELS = 256  # of 8 bits
 WINDOW_PX = 11  # of SSIM
@@ -41,13 +41,17 @@ def measure(
 
     Raises InputError where these do not fit each other.
     """
-    _check(video, source, mask)
+    if video.frame_count < 2:
+        raise InputError(
+            f"{video.path.name} has {video.frame_count} frame; at least 2 are needed to see how steady it is."
+        )
+    check_together(video, source, mask)
     search, own = dense_inverse_search(), _Record()
     theirs = _Record() if source else None
     against: list[tuple[float, float, float, float]] = []
     off: list[float] = []
     before: tuple[np.ndarray, np.ndarray] | None = None
-    for i, (frame, original, keep) in enumerate(_frames(video, source, mask)):
+    for i, (frame, original, keep) in enumerate(together(video, source, mask)):
         truth = frame if original is None else original
         flow = _flow(search, before[1], truth) if before else None
         lab = _lab(frame)
@@ -133,46 +137,6 @@ class _Record:
             drift_range=float(drift.max() - drift.min()),
             curves=curves,
         )
-
-
-def _check(video: Video, source: Video | None, mask: Video | None) -> None:
-    if video.frame_count < 2:
-        raise InputError(
-            f"{video.path.name} has {video.frame_count} frame; at least 2 are needed to see how steady it is."
-        )
-    if source and source.frame_count != video.frame_count:
-        raise InputError(
-            f"the source has {source.frame_count} frames and the video {video.frame_count}; give the part that it was "
-            "made from."
-        )
-    if mask and mask.frame_count not in (1, video.frame_count):
-        raise InputError(
-            f"there are {mask.frame_count} masks for {video.frame_count} frames; give one for each, or one."
-        )
-    for name, other in (("source", source), ("mask", mask)):
-        if other and abs(other.size[1] / other.size[0] * video.size[0] / video.size[1] - 1) > 0.02:
-            sizes = [f"{size[1]}x{size[0]}" for size in (other.size, video.size)]
-            raise InputError(f"the {name} is {sizes[0]}, which does not fit a video of {sizes[1]}.")
-
-
-def _frames(
-    video: Video, source: Video | None, mask: Video | None
-) -> Iterator[tuple[np.ndarray, np.ndarray | None, np.ndarray | None]]:
-    """Frame, source frame (uint8 [H, W, 3]), and where nothing should have changed (bool [H, W])."""
-    originals = _pictures(source, video.size) if source else None
-    masks = _pictures(mask, video.size) if mask else None
-    keep: np.ndarray | None = None
-    for frame in _pictures(video, video.size):
-        if masks and mask and (keep is None or mask.frame_count > 1):
-            keep = next(masks).max(2) < LEVELS // 2
-        yield frame, next(originals) if originals else None, keep
-
-
-def _pictures(video: Video, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    for chunk in video.chunks(8):
-        for picture in chunk.permute(0, 2, 3, 1).numpy():
-            same = picture.shape[:2] == size
-            yield picture if same else cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
 
 
 def _flow(search: Search, before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

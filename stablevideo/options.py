@@ -100,6 +100,19 @@ class DecomposeOptions:
         return max(MESH_PX, 2 * round(height / 2)), max(MESH_PX, 2 * round(width / 2))
 
 
+@dataclass(frozen=True)
+class ColorCorrectionOptions:
+    """Taking colour drift out of a video."""
+
+    temporal_smoothing: float = option(
+        0.2, "how much each frame's map is averaged with its neighbours'", 0.0, 1.0, 0.05
+    )
+    strength: float = option(1.0, "how much of the difference to the reference is taken out", 0.0, 1.0, 0.05)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
 def choices(item: Field) -> tuple[str, ...]:
     """The values a `Literal` field admits; none for any other field."""
     return get_args(item.type) if getattr(item.type, "__origin__", None) is Literal else ()

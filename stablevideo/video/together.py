@@ -1,0 +1,56 @@
+"""A video frame by frame, beside what it was made from and a mask of what was to be changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from ..errors import InputError
+from .read import Video
+
+ASPECT = 0.02  # by how much the shape of another video's frames may differ
+WHITE = 128  # and above: marked by a mask
+
+
+def check_together(video: Video, source: Video | None, mask: Video | None) -> None:
+    """Raise InputError where a source or masks do not fit the video."""
+    if source and source.frame_count != video.frame_count:
+        raise InputError(
+            f"the source has {source.frame_count} frames and the video {video.frame_count}; give the part that it was "
+            "made from."
+        )
+    if mask and mask.frame_count not in (1, video.frame_count):
+        raise InputError(
+            f"there are {mask.frame_count} masks for {video.frame_count} frames; give one for each, or one."
+        )
+    for name, other in (("source", source), ("mask", mask)):
+        if other and abs(other.size[1] / other.size[0] * video.size[0] / video.size[1] - 1) > ASPECT:
+            sizes = [f"{size[1]}x{size[0]}" for size in (other.size, video.size)]
+            raise InputError(f"the {name} is {sizes[0]}, which does not fit a video of {sizes[1]}.")
+
+
+def together(
+    video: Video, source: Video | None, mask: Video | None, size: tuple[int, int] | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray | None, np.ndarray | None]]:
+    """Each frame, the source's (uint8 [H, W, 3]), and where nothing should have changed (bool [H, W]).
+
+    All at one size (height, width), the video's own by default. A mask of one frame serves all.
+    """
+    size = size or video.size
+    originals = pictures(source, size) if source else None
+    masks = pictures(mask, size) if mask else None
+    keep: np.ndarray | None = None
+    for frame in pictures(video, size):
+        if masks and mask and (keep is None or mask.frame_count > 1):
+            keep = next(masks).max(2) < WHITE
+        yield frame, next(originals) if originals else None, keep
+
+
+def pictures(video: Video, size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """Each frame, uint8 [H, W, 3], averaged to a size."""
+    for chunk in video.chunks(8):
+        for picture in chunk.permute(0, 2, 3, 1).numpy():
+            same = picture.shape[:2] == size
+            yield picture if same else cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
