@@ -48,7 +48,7 @@ def measure(
     check_together(video, source, mask)
     search, own = dense_inverse_search(), _Record()
     theirs = _Record() if source else None
-    against: list[tuple[float, float, float, float]] = []
+    against: list[tuple[float, float, float, float]] = []  # of all pixels, and of those to be kept
     off: list[float] = []
     before: tuple[np.ndarray, np.ndarray] | None = None
     for i, (frame, original, keep) in enumerate(together(video, source, mask)):
@@ -67,8 +67,9 @@ def measure(
     if theirs is None:
         return Measures(video.frame_count, video.size, found)
     floor = theirs.steadiness()
-    error, similar, kept_error, kept_similar = np.array(against).mean(0)
-    kept = mask is not None
+    error, similar = np.mean([both[:2] for both in against], 0)
+    kept = [both[2:] for both in against if not math.isnan(both[2])]
+    kept_error, kept_similar = np.mean(kept, 0) if kept else (0.0, 0.0)
     return Measures(
         video.frame_count,
         video.size,

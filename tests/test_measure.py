@@ -94,6 +94,10 @@ def test_what_was_to_be_kept_is_judged_by_itself(clean, tmp_path):
     one.mkdir()
     (one / "0.png").write_bytes((tmp_path / "masks" / "000.png").read_bytes())
     assert measure(video, clean, read_video(one)).kept_psnr == 100
+    everything = clip(tmp_path / "everything", lambda frame, i: frame * 0 + (i != 3))
+    assert measure(video, clean, everything).kept_psnr < 40  # of the one frame where anything was to be kept
+    (one / "0.png").write_bytes((tmp_path / "everything" / "000.png").read_bytes())
+    assert measure(video, clean, read_video(one)).kept_psnr is None
 
 
 def test_what_does_not_fit_is_a_sentence(clean, tmp_path):
