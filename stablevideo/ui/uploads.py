@@ -13,7 +13,7 @@ from ..video.read import read_video
 
 LONG_S, LONG_FRAMES = 10, 300  # of a longer video only as much is preselected
 LEAST_FRAMES = 2
-SECONDS_A_MEGAPIXEL = {"fine": 17, "quick": 9}  # of frames, measured on two cores
+SECONDS_A_MEGAPIXEL = {"fine": 12, "quick": 7}  # of frames, measured on two cores
 
 
 @dataclass(frozen=True)
