@@ -24,7 +24,7 @@ from .edit.own_picture import lay_picture
 from .edit.painting import Edit
 from .errors import InputError
 from .files import whole_file
-from .flags import Ckpt, Data, Device, Json, Log, Name, Output, parse_size, picked, with_flags
+from .flags import Ckpt, Data, Device, Json, Log, Mask, Name, Output, VideoFile, parse_size, picked, with_flags
 from .layers.coords import LayerName
 from .layers.layered_video import LayeredVideo
 from .measure import measure as measure_video
@@ -108,7 +108,7 @@ def edit(
 @command.command()
 @with_flags(DecomposeOptions)
 def decompose(
-    video: Annotated[Path, typer.Argument(help="a video file, or a folder of pictures")],
+    video: VideoFile,
     *,
     name: Annotated[str, typer.Option(help="what to call the clip")],
     masks: Annotated[Path | None, typer.Option(help="the object, white on black: a folder or a video")] = None,
@@ -222,10 +222,10 @@ def render(
 
 @command.command()
 def measure(
-    video: Annotated[Path, typer.Argument(help="a video file, or a folder of pictures")],
+    video: VideoFile,
     *,
     source: Annotated[Path | None, typer.Option(help="what it was made from: a video or a folder")] = None,
-    mask: Annotated[Path | None, typer.Option(help="white where it was to be changed: a video or a folder")] = None,
+    mask: Mask = None,
     as_json: Json = False,
 ) -> None:
     """Say how steady a video is: how much it flickers and drifts, beside its source."""
@@ -238,12 +238,10 @@ def measure(
 @command.command()
 @with_flags(ColorCorrectionOptions)
 def calibrate(
-    video: Annotated[Path, typer.Argument(help="a video file, or a folder of pictures")],
+    video: VideoFile,
     *,
     reference: Annotated[Path, typer.Option(help="what it was made from, and should look like: a video or a folder")],
-    mask: Annotated[
-        Path | None, typer.Option(help="white where it was changed on purpose: a video or a folder")
-    ] = None,
+    mask: Mask = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="the video to write")],
     as_json: Json = False,
     given: dict[str, Any],

@@ -19,6 +19,8 @@ def _folder(kind: Literal["ckpt", "data", "log"], help: str) -> Any:
 
 
 Name = Annotated[str, typer.Argument(help="the clip: a folder in --data")]
+VideoFile = Annotated[Path, typer.Argument(help="a video file, or a folder of pictures")]
+Mask = Annotated[Path | None, typer.Option(help="white where it was changed on purpose: a video or a folder")]
 Data = Annotated[Path, _folder("data", "the folder with the clips")]
 Ckpt = Annotated[Path, _folder("ckpt", "the folder with the weights")]
 Log = Annotated[Path, _folder("log", "the folder for results")]

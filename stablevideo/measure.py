@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .color.spaces import delta_e, rgb_to_lab
 from .errors import InputError
-from .metrics import luma, psnr, ssim, ssim_map
+from .metrics import luma, psnr, ssim_map
 from .progress import Progress, quiet
 from .steadiness import Measures, Steadiness, slope_a_hundred
 from .video.flow import Search, agree, dense_inverse_search, warp
@@ -153,9 +153,9 @@ def _closeness(frame: np.ndarray, original: np.ndarray, keep: np.ndarray | None)
     """
     squared = np.square((frame.astype(np.float32) - original) / 255).mean(2)
     greys = [luma(_tensor(picture)[None]) for picture in (frame, original)]
-    if keep is None or not keep.any():
-        return float(squared.mean()), float(ssim(*greys)), math.nan, math.nan
     similar = ssim_map(*greys)[0].numpy()
+    if keep is None or not keep.any():
+        return float(squared.mean()), float(similar.mean()), math.nan, math.nan
     within = cv2.erode(keep.astype(np.uint8), np.ones((WINDOW_PX, WINDOW_PX), np.uint8)) > 0
     kept = float(similar[within if within.any() else keep].mean())
     return float(squared.mean()), float(similar.mean()), float(squared[keep].mean()), kept

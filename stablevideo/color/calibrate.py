@@ -13,8 +13,8 @@ from ..errors import InputError
 from ..options import ColorCorrectionOptions
 from ..progress import Progress, quiet, within
 from ..video.read import Video
-from ..video.together import check_together, together
-from .maps import ColorMap
+from ..video.together import check_together, pictures, together
+from .maps import IDENTITY, ColorMap
 
 SIDE_PX = 96  # of the frames that are compared
 SOFT_PX = 1.0  # blur before comparing: what an edit moved by a pixel is no colour
@@ -28,7 +28,7 @@ def calibrate(
     options: ColorCorrectionOptions | None = None,
     progress: Progress = quiet,
 ) -> Iterator[Tensor]:
-    """Frames of a video with the colours of another one: uint8 [n, 3, H, W], a few at a time.
+    """Frames of a video with the colours of another one: uint8 [1, 3, H, W], one by one.
 
     One map of low order a frame, fitted robustly, so that what was changed on purpose stays changed.
 
@@ -45,13 +45,10 @@ def calibrate(
     options = options or ColorCorrectionOptions()
     maps = smoothed(find_maps(video, reference, mask, within(progress, 0, 0.5)), options.temporal_smoothing)
     maps = [found.weakened(options.strength) for found in maps]
-    done = 0
-    for chunk in video.chunks(8):
-        frames = chunk.permute(0, 2, 3, 1).numpy()
-        mapped = [maps[done + i].apply(np.ascontiguousarray(frame)) for i, frame in enumerate(frames)]
-        done += len(mapped)
-        yield torch.from_numpy(np.stack(mapped)).permute(0, 3, 1, 2)
-        progress(0.5 + 0.5 * done / video.frame_count, f"frame {done} of {video.frame_count}")
+    told = within(progress, 0.5, 1)
+    for i, (frame, found) in enumerate(zip(pictures(video, video.size), maps, strict=True)):
+        yield torch.from_numpy(found.apply(frame)).permute(2, 0, 1)[None]
+        told((i + 1) / video.frame_count, f"frame {i + 1} of {video.frame_count}")
 
 
 def find_maps(video: Video, reference: Video, mask: Video | None = None, progress: Progress = quiet) -> list[ColorMap]:
@@ -73,7 +70,7 @@ def find_maps(video: Video, reference: Video, mask: Video | None = None, progres
         raise InputError(f"no frame of {video.path.name} can be compared: they are black, white, or masked all over.")
     table = np.stack([found[i].coefficients.ravel() for i in known])
     columns = [np.interp(np.arange(len(found)), known, column) for column in table.T]
-    return [ColorMap(row.reshape(ColorMap.identity().coefficients.shape)) for row in np.stack(columns, 1)]
+    return [ColorMap(row.reshape(IDENTITY.shape)) for row in np.stack(columns, 1)]
 
 
 def smoothed(maps: list[ColorMap], strength: float) -> list[ColorMap]:

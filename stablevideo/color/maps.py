@@ -9,11 +9,14 @@ import numpy as np
 
 ORDER = 3  # of each channel's polynomial
 FEATURES = 1 + 3 * ORDER
+IDENTITY = np.eye(FEATURES, 3, -1)  # nothing is changed
 SIGMA = 0.02  # residuals much larger than this count less and less (IRLS on a Charbonnier loss)
 ROUNDS = 6
-# Share of the samples' weight by which offsets and gains, other channels, and squares and cubes are held to what they
-# are where nothing is changed: colours that no sample shows must not be thrown far.
-RIDGE = (1e-6, 1e-4, 1e-3)
+# Share of the samples' weight by which each coefficient is held to that of a mere gain, offset and own channel least,
+# squares and cubes most: colours that no sample shows must not be thrown far.
+RIDGE = np.full((FEATURES, 3), 1e-3)
+RIDGE[0] = 1e-6
+RIDGE[1:4] = np.where(np.eye(3) > 0, 1e-6, 1e-4)
 DARKEST, BRIGHTEST = 0.02, 0.98  # colours beyond are clipped: what they were cannot be told
 LEAST, LEAST_SHARE = 50, 0.02  # samples that are not clipped, and their share of all, that a map needs
 FIXED_POINT = 32.0  # of a grey level, in tables of 16 bits
@@ -34,12 +37,12 @@ class ColorMap:
     @classmethod
     def identity(cls) -> ColorMap:
         """Nothing is changed."""
-        return cls(np.eye(FEATURES, 3, -1))
+        return cls(IDENTITY)
 
     @classmethod
     def gain(cls, colours: np.ndarray, wanted: np.ndarray) -> ColorMap:
         """A factor for each channel: the median ratio of colours [N, 3] > 0, whichever side is noisy."""
-        found = np.eye(FEATURES, 3, -1)
+        found = IDENTITY.copy()
         found[1:4] *= np.exp(np.median(np.log(wanted / colours), 0))
         return cls(found)
 
@@ -56,10 +59,6 @@ class ColorMap:
         found = cls.gain(colours, wanted)
         start = found.coefficients
         features = _features(colours)
-        ridge = np.full((FEATURES, 3), RIDGE[2])
-        ridge[:4] = RIDGE[1]
-        ridge[0] = RIDGE[0]
-        ridge[1:4][np.eye(3, dtype=bool)] = RIDGE[0]
         for _ in range(ROUNDS):
             mapped = found.of(colours)
             residual = np.sqrt(((wanted - mapped) ** 2).mean(1))
@@ -70,14 +69,14 @@ class ColorMap:
             between = (robust[:, None] * _features((mapped + wanted) / 2)).T
             left, right = between @ features, between @ wanted
             columns = [
-                np.linalg.solve(left + np.diag(ridge[:, i]), right[:, i] + ridge[:, i] * start[:, i]) for i in range(3)
+                np.linalg.solve(left + np.diag(RIDGE[:, i]), right[:, i] + RIDGE[:, i] * start[:, i]) for i in range(3)
             ]
             found = cls(np.stack(columns, 1))
         return found
 
     def weakened(self, strength: float) -> ColorMap:
         """So much of it, in [0, 1]; the rest is the identity."""
-        return ColorMap(strength * self.coefficients + (1 - strength) * np.eye(FEATURES, 3, -1))
+        return ColorMap(strength * self.coefficients + (1 - strength) * IDENTITY)
 
     def of(self, colours: np.ndarray) -> np.ndarray:
         """Colours [N, 3] in [0, 1], mapped; not clipped."""

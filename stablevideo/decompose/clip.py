@@ -21,6 +21,7 @@ from ..places import default_folder
 from ..progress import Progress, quiet, within
 from ..video.flow import ClipFlow, clip_flow, raft
 from ..video.read import Video, read_video
+from ..video.together import pictures, same_shape
 from .align import align_background, reference_frame
 from .anchor import foreground_maps
 from .estimate import Estimate
@@ -146,10 +147,8 @@ def fit_layers(
 def read_frames(video: Video, size: tuple[int, int], progress: Progress) -> list[np.ndarray]:
     """All frames, uint8 [H, W, 3], at a size (height, width)."""
     frames = []
-    for chunk in video.chunks():
-        for picture in chunk:
-            pixels = picture.permute(1, 2, 0).numpy()
-            frames.append(cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA))
+    for picture in pictures(video, size):
+        frames.append(picture)
         progress(len(frames) / video.frame_count, f"frame {len(frames)} of {video.frame_count}")
     return frames
 
@@ -194,7 +193,7 @@ def parse_box(text: str) -> tuple[int, int, int, int]:
 def check_mask(mask: np.ndarray, frame: np.ndarray, number: int, may_be_empty: bool = False) -> np.ndarray:
     """A mask at the frame's size. Raises InputError for another aspect, or where it is empty or covers all."""
     height, width = frame.shape[:2]
-    if abs(mask.shape[1] / mask.shape[0] * height / width - 1) > 0.02:
+    if not same_shape((mask.shape[0], mask.shape[1]), (height, width)):
         got = f"{mask.shape[1]}x{mask.shape[0]}"
         raise InputError(f"the mask of frame {number} is {got}, which does not fit frames of {width}x{height}.")
     fitted = cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_AREA) > 127

@@ -83,19 +83,18 @@ class Fit:
     def enter(self, level: Level) -> None:
         """Bring lattices, light and atlases to a level's fineness."""
         estimate, texels = self.estimate, level.scale * level.texels
-        shown = estimate.matte(list(range(len(estimate.alpha))))[:, 0]
-        seen = (shown > 0.1, shown < 0.9)
-        for sheet, stride, light_px, own in zip(estimate.sheets, level.strides, level.light_px, seen, strict=True):
+        for sheet, stride, light_px in zip(estimate.sheets, level.strides, level.light_px, strict=True):
             if stride != sheet.stride:
                 sheet.refined(stride)
             if light_px:
                 rows, columns = (max(2, side // light_px) for side in estimate.clip.size)
                 sheet.light = spread_light(sheet.light, (rows, columns))
-            if texels != self.texels:
-                sheet.place_window(own, texels)
         if texels != self.texels:
+            shown = estimate.matte(list(range(len(estimate.alpha))))[:, 0]
+            for sheet, own in zip(estimate.sheets, (shown > 0.1, shown < 0.9), strict=True):
+                sheet.place_window(own, texels)
             estimate.splat()
-        self.texels = texels
+            self.texels = texels
 
     def turn_or_step_back(self, level: Level) -> None:
         """A turn; where it ends in numbers that are none, back to before it, and smaller steps from then on."""

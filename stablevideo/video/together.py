@@ -26,9 +26,14 @@ def check_together(video: Video, source: Video | None, mask: Video | None) -> No
             f"there are {mask.frame_count} masks for {video.frame_count} frames; give one for each, or one."
         )
     for name, other in (("source", source), ("mask", mask)):
-        if other and abs(other.size[1] / other.size[0] * video.size[0] / video.size[1] - 1) > ASPECT:
+        if other and not same_shape(other.size, video.size):
             sizes = [f"{size[1]}x{size[0]}" for size in (other.size, video.size)]
             raise InputError(f"the {name} is {sizes[0]}, which does not fit a video of {sizes[1]}.")
+
+
+def same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether one (height, width) is the other at another scale."""
+    return abs(size[1] / size[0] * other[0] / other[1] - 1) <= ASPECT
 
 
 def together(
@@ -52,5 +57,7 @@ def pictures(video: Video, size: tuple[int, int]) -> Iterator[np.ndarray]:
     """Each frame, uint8 [H, W, 3], averaged to a size."""
     for chunk in video.chunks(8):
         for picture in chunk.permute(0, 2, 3, 1).numpy():
-            same = picture.shape[:2] == size
-            yield picture if same else cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
+            if picture.shape[:2] == size:
+                yield np.ascontiguousarray(picture)
+            else:
+                yield cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
