@@ -14,7 +14,6 @@ import typer
 
 from .clips import clip_folder, load_clip, new_clip_folder
 from .color.calibrate import calibrate as calibrated
-from .decompose.clip import parse_box
 from .decompose.session import DecomposeSession
 from .device import resolve
 from .diffusion.spec import find_model
@@ -32,6 +31,7 @@ from .nla.export import export_nla
 from .nla.files import NLATraining
 from .nla.train import train_nla
 from .options import BackgroundOptions, ColorCorrectionOptions, DecomposeOptions, ForegroundOptions, RenderOptions
+from .parse import parse_box
 from .progress import within
 from .results import save_run
 from .steadiness import table
@@ -240,16 +240,27 @@ def measure(
 def calibrate(
     video: VideoFile,
     *,
-    reference: Annotated[Path, typer.Option(help="what it was made from, and should look like: a video or a folder")],
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="what it was made from, a video or a folder of as many frames; or a picture to look like; or numbers "
+            "of its own frames that are right, such as 0,40,90"
+        ),
+    ] = None,
     mask: Mask = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="the video to write")],
     as_json: Json = False,
     given: dict[str, Any],
 ) -> None:
-    """Take colour drift out of a video: each frame gets the look of the same frame of its source."""
-    options, opened = ColorCorrectionOptions(**given), read_video(video)
-    changed = None if mask is None else read_video(mask)
-    frames = calibrated(opened, read_video(reference), changed, options, show)
+    """Take colour drift out of a video.
+
+    Each frame gets the look of its source's; without a source, that of the first frame, along the motion.
+    """
+    opened, changed = read_video(video), None if mask is None else read_video(mask)
+    numbers = reference is not None and not reference.replace(",", "").replace(" ", "").strip("0123456789")
+    options = ColorCorrectionOptions(**(given | ({"references": reference} if numbers else {})))
+    held_to = read_video(Path(reference)) if reference and not numbers else None
+    frames = calibrated(opened, held_to, changed, options, show)
     output.parent.mkdir(parents=True, exist_ok=True)
     write_video(frames, output, opened.fps, video if opened.has_audio else None)
     end_line()

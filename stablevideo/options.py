@@ -104,10 +104,18 @@ class DecomposeOptions:
 class ColorCorrectionOptions:
     """Taking colour drift out of a video."""
 
+    enable: bool = option(True, "off leaves every frame as it is")
+    reference_frame: int = option(0, "the frame whose colours are right, or that gets the picture's", 0, 10000000)
+    references: str = option("", "several frames that are right, such as '0, 40, 90', instead of that one")
+    method: Literal["auto", "statistics"] = option(
+        "auto", "auto compares the same things by pixel and motion; statistics gives all frames one mean and covariance"
+    )
     temporal_smoothing: float = option(
         0.2, "how much each frame's map is averaged with its neighbours'", 0.0, 1.0, 0.05
     )
     strength: float = option(1.0, "how much of the difference to the reference is taken out", 0.0, 1.0, 0.05)
+    patch: str = option("", "LEFT,TOP,RIGHT,BOTTOM in pixels: what stands there must keep its colour")
+    white_point: str = option("", "X,Y in pixels of the reference frame: what is there should be neutral")
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stablevideo import InputError, read_video, write_video
+from stablevideo import Cancelled, InputError, read_video, write_video
 from stablevideo.color.calibrate import calibrate
 from stablevideo.color.maps import ColorMap
 from stablevideo.color.spaces import delta_e, rgb_to_lab
@@ -43,7 +43,7 @@ def off(pictures, wanted, where=slice(None)):
     return delta_e(first, second).mean((1, 2))
 
 
-def repaired(video, reference, *rest):
+def repaired(video, reference=None, *rest):
     return torch.cat(list(calibrate(video, reference, *rest)))
 
 
@@ -128,14 +128,155 @@ def test_a_map_is_applied_to_eight_bits_as_it_is_to_numbers():
     assert np.abs(found.apply(frame) - expected).max() < 0.6
 
 
+def steps(pictures):
+    """CIEDE2000 between the mean colours of neighbouring frames."""
+    means = rgb_to_lab(pictures.float() / 255).mean((2, 3))[:, :, None, None]
+    return delta_e(means[1:], means[:-1]).mean().item()
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_drift_is_taken_out_by_what_the_first_frame_shows(kind, clean, tmp_path):
+    wanted = clean.frames(range(COUNT))
+    video = clip(tmp_path / "drift", [PLANTED[kind](p, i) for i, p in enumerate(frames())])
+    planted, found = video.frames(range(COUNT)), repaired(video, None)
+    before, after = off(planted, wanted), off(found, wanted)
+    assert after.mean() < (2.6 if kind == "hue" else 1.3)
+    assert after.mean() < 0.75 * before.mean() or before.mean() < 1
+    if kind in ("steps", "pumping", "dip"):
+        assert steps(found) - steps(wanted) < 0.1 * (steps(planted) - steps(wanted))
+
+
+def test_a_clean_clip_is_left_alone_by_its_first_frame(clean):
+    assert off(repaired(clean, None), clean.frames(range(COUNT))).mean() < 0.2
+
+
+def test_light_that_truly_changes_and_a_cut_stay(clean, tmp_path):
+    other = [0.1 + 0.8 * smooth_picture(SIZE, 9).flip(0) for _ in range(COUNT)]
+    cut = clip(tmp_path / "cut", [*frames()[: COUNT // 2], *other[COUNT // 2 :]])
+    assert off(repaired(cut, None), cut.frames(range(COUNT))).max() < 0.5
+    assert off(repaired(cut, cut), cut.frames(range(COUNT))).max() < 0.5
+    sunrise = clip(tmp_path / "sunrise", [p * (0.5 + 0.04 * i) for i, p in enumerate(frames())])
+    assert off(repaired(sunrise, sunrise), sunrise.frames(range(COUNT))).max() < 0.5
+
+
+def test_frames_named_as_right_hold_those_around_them(clean, tmp_path):
+    """The clip is dark, but for frames 3 and 8."""
+    pictures = [p * (1 if i in (3, 8) else 0.8) for i, p in enumerate(frames())]
+    video, wanted = clip(tmp_path / "dark", pictures), clean.frames(range(COUNT))
+    for options in (ColorCorrectionOptions(references="3, 8"), ColorCorrectionOptions(reference_frame=3)):
+        assert off(repaired(video, None, None, options), wanted).max() < 1
+    dark = repaired(video, None)
+    assert off(dark, wanted).mean() > 3
+    assert off(dark, (wanted * 0.8).to(torch.uint8)).max() < 1
+
+
+def test_a_picture_gives_the_first_frame_its_look_and_the_others_follow(clean, tmp_path):
+    graded = [p * torch.tensor([1.1, 0.95, 0.75])[:, None, None] for p in frames()]
+    wanted = clip(tmp_path / "graded", graded).frames(range(COUNT))
+    picture = clip(tmp_path / "picture", graded[:1])
+    assert off(repaired(clean, picture), wanted).max() < 1
+    one = read_video(picture.path / "000.png")
+    assert off(repaired(clean, one), wanted).max() < 1
+    turned_round = clip(tmp_path / "other", [F.interpolate(graded[0][None].flip(3), (70, 60))[0]])
+    means = repaired(clean, turned_round)[0].float().mean((1, 2)) - turned_round.frames([0])[0].float().mean((1, 2))
+    assert means.abs().max() < 4  # another picture: then its statistics
+
+
+def test_statistics_alone_give_all_frames_one_mean_and_spread(clean, tmp_path):
+    video = clip(tmp_path / "drift", [PLANTED["gain"](p, i) for i, p in enumerate(frames())])
+    options = ColorCorrectionOptions(method="statistics", references="0, 1, 2", temporal_smoothing=0)
+    found = repaired(video, None, None, options).float()
+    assert (found.mean((2, 3)) - found.mean((0, 2, 3))).abs().max() < 2
+    assert (found.std((2, 3)) - found.std((2, 3)).mean(0)).abs().max() < 2
+    like = repaired(video, clean, None, ColorCorrectionOptions(method="statistics")).float()
+    assert (like.mean((2, 3)) - clean.frames(range(COUNT)).float().mean((2, 3))).abs().max() < 2
+
+
+def test_what_is_masked_has_no_say_along_the_motion(clean, tmp_path):
+    """Most of each frame, further and further, is painted over and darkens; the rest only darkens a little."""
+
+    def painted(picture, i):
+        picture = picture * (1 - 0.015 * i)
+        picture[:, :65] *= torch.tensor([1 - 0.07 * i, 1, 1 + 0.05 * i])[:, None, None]
+        return picture
+
+    video = clip(tmp_path / "painted", [painted(p.clone(), i) for i, p in enumerate(frames())])
+    mask = torch.zeros(3, *SIZE)
+    mask[:, :67] = 1
+    told = repaired(video, None, clip(tmp_path / "mask", [mask]))
+    wanted, below = clean.frames(range(COUNT)), slice(70, None)
+    assert off(told, wanted, below).max() < 1
+    assert off(repaired(video, None), wanted, below).max() > 2
+
+
+def test_a_patch_keeps_its_colour(clean, tmp_path):
+    """A grey card in the corner, under a light that changes but for the rest of the picture."""
+
+    def carded(picture, i):
+        picture[:, 60:80, 100:125] = 0.5
+        return picture * (1 + 0.02 * i)
+
+    video = clip(tmp_path / "card", [carded(p.clone(), i) for i, p in enumerate(frames())])
+    options = ColorCorrectionOptions(patch="102,62,123,78")
+    card = repaired(video, clean, None, options)[:, :, 62:78, 102:123].float().mean((2, 3))
+    assert (card - card[0]).abs().max() < 1
+    statistics = ColorCorrectionOptions(patch="102,62,123,78", method="statistics")
+    card = repaired(video, None, None, statistics)[:, :, 62:78, 102:123].float().mean((2, 3))
+    assert (card - card[0]).abs().max() < 1
+
+
+def test_a_white_point_becomes_neutral(clean, tmp_path):
+    tinted = [p * torch.tensor([1, 0.9, 0.7])[:, None, None] for p in frames()]
+    for picture in tinted:
+        picture[:, 40:50, 60:70] = torch.tensor([0.75, 0.66, 0.5])[:, None, None]
+    video = clip(tmp_path / "tinted", tinted)
+    place = repaired(video, None, None, ColorCorrectionOptions(white_point="65,45"))[:, :, 42:48, 62:68]
+    mean = place.float().mean((2, 3))
+    assert (mean.amax(1) - mean.amin(1)).max() < 3
+    black = clip(tmp_path / "black", [p * 0 for p in frames()])
+    with pytest.raises(InputError, match="too dark or clipped"):
+        list(calibrate(black, None, None, ColorCorrectionOptions(white_point="3,3")))
+
+
+def test_off_means_off(clean):
+    found = repaired(clean, clean, None, ColorCorrectionOptions(enable=False))
+    assert torch.equal(found, clean.frames(range(COUNT)))
+
+
+def test_it_stops_when_it_is_told_to(clean):
+    def cancel(fraction, text):
+        if fraction > 0.3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        list(calibrate(clean, None, None, None, cancel))
+
+
 def test_what_cannot_be_calibrated_is_a_sentence(clean, tmp_path):
     black = clip(tmp_path / "black", [torch.zeros(3, *SIZE)] * COUNT)
     with pytest.raises(InputError, match="no frame of black can be compared: they are black"):
         list(calibrate(black, clean))
+    # What is wrong with the inputs is said at once, before any frame is asked for.
     with pytest.raises(InputError, match="the source has 3 frames"):
-        list(calibrate(clean, clip(tmp_path / "short", frames()[:3])))
-    with pytest.raises(InputError, match=r"strength must be|got 2"):
-        ColorCorrectionOptions(strength=2)
+        calibrate(clean, clip(tmp_path / "short", frames()[:3]))
+    with pytest.raises(InputError, match="which does not fit a video of 134x90"):
+        calibrate(clean, clip(tmp_path / "tall", [p.transpose(1, 2) for p in frames()]))
+    with pytest.raises(InputError, match="has 1 frame"):
+        calibrate(clip(tmp_path / "one", frames()[:1]))
+    for wrong, sentence in {
+        "patch": {
+            "10,10,400,20": "does not lie within frames of 134x90",
+            "5,5,5,9": "does not lie",
+            "a": "a box looks",
+        },
+        "white_point": {"200,3": "does not lie within frames of 134x90", "1": "looks like X,Y"},
+        "references": {"3, 12": "reference frame 12 is out of range", "x": "'x' is no reference frame"},
+        "strength": {2: "must lie between", float("nan"): "must be a number"},
+        "method": {"magic": "must be one of auto, statistics"},
+    }.items():
+        for value, said in sentence.items():
+            with pytest.raises(InputError, match=said):
+                calibrate(clean, None, None, ColorCorrectionOptions(**{wrong: value}))
 
 
 def test_the_command_writes_a_video_with_its_sound(clean, tmp_path, run_command):
@@ -154,3 +295,11 @@ def test_the_command_writes_a_video_with_its_sound(clean, tmp_path, run_command)
     dark, steady, wanted = (F.avg_pool2d(v.frames(range(COUNT)).float(), 15) for v in (read_video(video), found, clean))
     assert off(steady, wanted).max() < 0.4 * off(dark, wanted).min()
     assert run_command("calibrate", video, "--reference", tmp_path / "none", "-o", made).returncode == 2
+    for reference in ((), ("--reference", "0,5"), ("--reference", clean.path / "000.png")):
+        assert run_command("calibrate", video, *reference, "-o", made).returncode == 0
+    assert off(F.avg_pool2d(read_video(made).frames(range(COUNT)).float(), 15), wanted).max() < 4
+    elsewhere = tmp_path / "elsewhere" / "made.mp4"
+    done = run_command("calibrate", video, "--patch", "0,0,400,9", "-o", elsewhere)
+    assert done.returncode == 2
+    assert "does not lie within" in done.stderr
+    assert not elsewhere.parent.exists()

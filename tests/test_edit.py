@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from stablevideo import BackgroundOptions, Cancelled, ForegroundOptions, InputError, edit_background, edit_foreground
-from stablevideo.edit.choice import choose_keyframes, keyframe_region, parse_keyframes
+from stablevideo.edit.choice import choose_keyframes, keyframe_region
 from stablevideo.edit.keyframes import lift_keyframe, propagate
 from stablevideo.edit.painting import paint_size, with_seed
 from stablevideo.options import RenderOptions
+from stablevideo.parse import parse_frames
 from tests.clips import hue_degrees, hue_distance, make_clip
 
 QUICK = {"resolution": 256, "steps": 10, "seed": 3}
@@ -162,7 +163,7 @@ def test_empty_prompt(sample, editor):
 
 
 def test_keyframes_are_read_and_checked():
-    assert parse_keyframes("20, 0 40,20", 48) == [20, 0, 40]
+    assert parse_frames("20, 0 40,20", 48) == [20, 0, 40]
     for text, said in {
         "": "no keyframe is given",
         "0, 48": "keyframe 48 is out of range; the clip has frames 0 to 47",
@@ -171,7 +172,7 @@ def test_keyframes_are_read_and_checked():
         "1.5": "'1.5' is no keyframe",
     }.items():
         with pytest.raises(InputError, match=said):
-            parse_keyframes(text, 48)
+            parse_frames(text, 48, "keyframe")
 
 
 def test_chosen_keyframes_cover_what_the_clip_shows(tmp_path):

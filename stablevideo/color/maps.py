@@ -83,18 +83,30 @@ class ColorMap:
         return _features(colours) @ self.coefficients
 
     def apply(self, frame: np.ndarray) -> np.ndarray:
-        """A frame, uint8 [H, W, 3], mapped: a table of 256 entries for each pair of channels."""
+        """A frame, uint8 [H, W, 3], mapped."""
+        return apply_tables(frame, self.tables())
+
+    def tables(self) -> np.ndarray:
+        """As `apply_tables` wants them."""
         levels = np.arange(256)[:, None] / 255
         powers = np.concatenate([levels**k for k in range(1, ORDER + 1)], 1)  # [256, 3]
         tables = np.einsum("vk,kij->ijv", powers, self.coefficients[1:].reshape(ORDER, 3, 3))
         tables[0] += self.coefficients[0][:, None]
-        tables = np.clip(np.rint(tables * 255 * FIXED_POINT), -(2**15), 2**15 - 1).astype(np.int16)
-        sources, results = cv2.split(frame), []
-        for channel in range(3):
-            parts = [cv2.LUT(source, tables[i, channel]) for i, source in enumerate(sources)]
-            total = np.maximum(cv2.add(cv2.add(parts[0], parts[1]), parts[2]), 0)  # the next line takes absolutes
-            results.append(cv2.convertScaleAbs(total, alpha=1 / FIXED_POINT))
-        return cv2.merge(results)
+        return tables
+
+
+def apply_tables(frame: np.ndarray, tables: np.ndarray) -> np.ndarray:
+    """Each channel of a frame, uint8 [H, W, 3], as a sum of functions of all three.
+
+    Tables [3, 3, 256] hold them: from channel, to channel, at each level; in [0, 1].
+    """
+    fixed = np.clip(np.rint(tables * 255 * FIXED_POINT), -(2**15), 2**15 - 1).astype(np.int16)
+    sources, results = cv2.split(frame), []
+    for channel in range(3):
+        parts = [cv2.LUT(source, fixed[i, channel]) for i, source in enumerate(sources)]
+        total = np.maximum(cv2.add(cv2.add(parts[0], parts[1]), parts[2]), 0)  # the next line takes absolutes
+        results.append(cv2.convertScaleAbs(total, alpha=1 / FIXED_POINT))
+    return cv2.merge(results)
 
 
 def _usable(colours: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -181,15 +181,6 @@ def read_masks(path: Path) -> np.ndarray:
     return np.concatenate([chunk.amax(1).numpy() > 127 for chunk in read_video(path).chunks()])
 
 
-def parse_box(text: str) -> tuple[int, int, int, int]:
-    """'LEFT,TOP,RIGHT,BOTTOM' -> the four numbers. Raises InputError for anything else."""
-    sides = text.replace(" ", "").split(",")
-    if len(sides) != 4 or not all(side.isascii() and side.isdigit() for side in sides):
-        raise InputError(f"a box looks like LEFT,TOP,RIGHT,BOTTOM in pixels, got {text!r}.")
-    left, top, right, bottom = map(int, sides)
-    return left, top, right, bottom
-
-
 def check_mask(mask: np.ndarray, frame: np.ndarray, number: int, may_be_empty: bool = False) -> np.ndarray:
     """A mask at the frame's size. Raises InputError for another aspect, or where it is empty or covers all."""
     height, width = frame.shape[:2]

@@ -30,21 +30,6 @@ def keyframe_region(clip: LayeredVideo, frame: int) -> Region:
     return top, left, bottom, right
 
 
-def parse_keyframes(text: str, frame_count: int) -> list[int]:
-    """'0, 20, 40' -> [0, 20, 40]; each once, in the order given. Raises InputError naming what is wrong."""
-    words = text.replace(",", " ").split()
-    if not words:
-        raise InputError("no keyframe is given; write frame numbers such as '0, 20, 40', or 'auto'.")
-    frames = []
-    for word in words:
-        if not word.isascii() or not word.isdigit():
-            raise InputError(f"{word!r} is no keyframe; write frame numbers such as '0, 20, 40', or 'auto'.")
-        if int(word) >= frame_count:
-            raise InputError(f"keyframe {word} is out of range; the clip has frames 0 to {frame_count - 1}.")
-        frames.append(int(word))
-    return list(dict.fromkeys(frames))
-
-
 def choose_keyframes(clip: LayeredVideo) -> list[int]:
     """Few frames that together cover the foreground atlas: greedily the one that adds most.
 

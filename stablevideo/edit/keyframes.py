@@ -11,10 +11,11 @@ from ..diffusion.spec import HintKind
 from ..layers.layered_video import LayeredVideo
 from ..layers.warp import Region
 from ..options import ForegroundOptions
+from ..parse import parse_frames
 from ..progress import Progress, quiet, within
 from ..video.pictures import resample, resize
 from .aggregation import aggregate_by_network
-from .choice import choose_keyframes, keyframe_region, parse_keyframes
+from .choice import choose_keyframes, keyframe_region
 from .keyframe import Keyframe, reconstruction_error
 from .merge import Lift, merge, reach
 from .painting import Edit, paint_size, settings_of, with_seed
@@ -99,7 +100,8 @@ def lift_keyframe(clip: LayeredVideo, frame: int, region: Region, after: Tensor)
 
 
 def _frames(clip: LayeredVideo, keyframes: str) -> list[int]:
-    return choose_keyframes(clip) if keyframes.strip() == "auto" else parse_keyframes(keyframes, clip.frame_count)
+    auto = keyframes.strip() == "auto"
+    return choose_keyframes(clip) if auto else parse_frames(keyframes, clip.frame_count, "keyframe")
 
 
 def _paint_keyframe(brush: _Brush, frame: int, earlier: Sequence[Lift], progress: Progress) -> tuple[Keyframe, Lift]:

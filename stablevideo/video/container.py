@@ -19,9 +19,9 @@ VIDEO_KINDS = "mp4, mov, webm, mkv, gif or avi"
 # The only demuxers ever tried: none of them names other files. `file` is the only protocol.
 VIDEO_FORMATS = "mov,mp4,matroska,webm,gif,avi"
 # Chroma interpolated and rounding exact: the default shortcut is off by several levels at colour edges.
-EXACT_COLOURS = int(
-    Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND
-)
+_EXACT = Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND
+EXACT_COLOURS = int(Interpolation.BILINEAR | _EXACT)
+EXACT_MEANS = int(Interpolation.AREA | _EXACT)  # of what lies under each pixel, for smaller pictures
 
 
 class VideoError(InputError):

@@ -14,7 +14,7 @@ import av
 import numpy as np
 from av.video.reformatter import Colorspace
 
-from .container import EXACT_COLOURS, VIDEO_FORMATS, VideoError, open_container, stored_size, video_stream
+from .container import EXACT_COLOURS, EXACT_MEANS, VIDEO_FORMATS, VideoError, open_container, stored_size, video_stream
 
 _PICTURE_FORMATS = "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe"
 _FORWARD = 16  # frames: up to here decoding on is cheaper than seeking
@@ -37,8 +37,8 @@ def open_picture(path: Path) -> Iterator[Any]:
         yield container
 
 
-def decode_picture(path: Path) -> np.ndarray:
-    """Decode one picture: uint8 [H, W, 3]; its EXIF orientation is applied."""
+def decode_picture(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Decode one picture: uint8 [H, W, 3]; its EXIF orientation is applied. `size` as in `upright_rgb`."""
     with open_picture(path) as container:
         stored = stored_size(container, path)
         container.streams.video[0].codec_context.options = {"err_detect": "explode"}
@@ -46,7 +46,7 @@ def decode_picture(path: Path) -> np.ndarray:
             frame = next(container.decode(video=0))
         except (av.FFmpegError, StopIteration) as error:
             raise _bad_picture(path) from error
-        return upright_rgb(frame, stored, display_matrix(frame))
+        return upright_rgb(frame, stored, display_matrix(frame), size)
 
 
 def _bad_picture(path: Path) -> VideoError:
@@ -67,10 +67,10 @@ class FolderReader:
         """A reader of some of the frames."""
         return FolderReader(self.pictures[first : first + count], self.size)
 
-    def read(self, index: int) -> np.ndarray:
-        """Picture `index`, upright: uint8 [H, W, 3]."""
-        picture = decode_picture(self.pictures[index])
-        if picture.shape[:2] != self.size:
+    def read(self, index: int, size: tuple[int, int] | None = None) -> np.ndarray:
+        """Picture `index`, upright: uint8 [H, W, 3]; `size` as in `upright_rgb`."""
+        picture = decode_picture(self.pictures[index], size)
+        if picture.shape[:2] != (size or self.size):
             raise VideoError(f"{self.pictures[index]} lies on its side compared with {self.pictures[0]}; turn it")
         return picture
 
@@ -106,8 +106,8 @@ class FileReader:
         """A reader of some of the frames."""
         return FileReader(self.path, self.size, self.shown[first : first + count], self.keys, self.order)
 
-    def read(self, index: int) -> np.ndarray:
-        """Frame `index`, upright: uint8 [H, W, 3]."""
+    def read(self, index: int, size: tuple[int, int] | None = None) -> np.ndarray:
+        """Frame `index`, upright: uint8 [H, W, 3]; `size` as in `upright_rgb`."""
         stamp = self.shown[index]
         try:
             self._go_to(stamp)
@@ -121,7 +121,7 @@ class FileReader:
                     self._next = following
                     break
             self._matrix = self._matrix or display_matrix(self._held[1])
-            return upright_rgb(self._held[1], self.size, self._matrix)
+            return upright_rgb(self._held[1], self.size, self._matrix, size)
         except (av.FFmpegError, EOFError) as error:
             self._container = None
             raise VideoError(
@@ -157,12 +157,23 @@ class FileReader:
         )
 
 
-def upright_rgb(frame: Any, stored: tuple[int, int], matrix: Matrix) -> np.ndarray:
+def upright_rgb(
+    frame: Any, stored: tuple[int, int], matrix: Matrix, smaller: tuple[int, int] | None = None
+) -> np.ndarray:
     """Turn a decoded frame upright, on white where it is transparent: uint8 [H, W, 3], maybe a view.
 
-    stored is its (height, width) before; matrix its `display_matrix`.
+    Parameters
+    ----------
+    stored
+        Its (height, width) before it is turned.
+    matrix
+        Its `display_matrix`.
+    smaller
+        The (height, width) to average it to, in a fraction of the time that its own size takes.
     """
-    height, width = stored
+    a, b, c, d = matrix
+    lies = abs(b) > abs(a)  # a quarter turn
+    height, width = stored if smaller is None else (smaller[::-1] if lies else smaller)
     alpha = frame.format.name == "pal8" or any(c.is_alpha for c in frame.format.components)
     # 2: the file does not say; then small pictures are BT.601 and HD is BT.709, as players take them.
     unsaid = frame.colorspace == 2 and not frame.format.is_rgb
@@ -172,13 +183,12 @@ def upright_rgb(frame: Any, stored: tuple[int, int], matrix: Matrix) -> np.ndarr
         height=height,
         format="rgba" if alpha else "rgb24",
         src_colorspace=colours,
-        interpolation=EXACT_COLOURS,
+        interpolation=EXACT_MEANS if smaller else EXACT_COLOURS,
     )
     if alpha:
         colour, opacity = picture[..., :3].astype(np.uint16), picture[..., 3:].astype(np.uint16)
         picture = ((colour * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
-    a, b, c, d = matrix
-    if abs(b) > abs(a):  # a quarter turn
+    if lies:
         picture, a, d = picture.transpose(1, 0, 2), c, b
     return picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 

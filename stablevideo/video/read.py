@@ -56,12 +56,14 @@ class Video:
         """(height, width) in pixels."""
         return self.height, self.width
 
-    def frames(self, indices: Sequence[int]) -> Tensor:
+    def frames(self, indices: Sequence[int], size: tuple[int, int] | None = None) -> Tensor:
         """Decode the frames `indices`, in any order and with repeats: uint8 [n, 3, H, W], RGB.
+
+        A smaller `size` (height, width) averages them to it, in a fraction of the time that their own takes.
 
         Raises IndexError for an index outside the clip, VideoError where the data cannot be decoded.
         """
-        return self._decode(self._reader, indices)
+        return self._decode(self._reader, indices, size)
 
     def part(self, first: int, count: int) -> Video:
         """`count` frames from frame `first` on as a clip of their own, silent where it begins later."""
@@ -70,33 +72,41 @@ class Video:
         sound = self.has_audio and first == 0
         return replace(self, frame_count=count, has_audio=sound, _reader=self._reader.part(first, count))
 
-    def chunks(self, length: int = 16) -> Iterator[Tensor]:
-        """Yield the clip in order, as consecutive uint8 [<=length, 3, H, W]; memory holds one chunk."""
+    def chunks(self, length: int = 16, size: tuple[int, int] | None = None) -> Iterator[Tensor]:
+        """Yield the clip in order, as consecutive uint8 [<=length, 3, H, W]; memory holds one chunk.
+
+        `size` as in `frames`.
+        """
         if length < 1:
             raise ValueError(f"a chunk holds at least 1 frame, got {length}")
         reader = self._reader.fresh()  # its own: two walks through one clip do not disturb each other
         for start in range(0, self.frame_count, length):
-            yield self._decode(reader, range(start, min(start + length, self.frame_count)))
+            yield self._decode(reader, range(start, min(start + length, self.frame_count)), size)
 
-    def _decode(self, reader: FileReader | FolderReader, indices: Sequence[int]) -> Tensor:
+    def _decode(
+        self, reader: FileReader | FolderReader, indices: Sequence[int], size: tuple[int, int] | None
+    ) -> Tensor:
+        if size and not (0 < size[0] <= self.height and 0 < size[1] <= self.width):
+            raise ValueError(f"frames are only averaged to a smaller size than {self.size}, got {size}")
+        smaller = None if size == self.size else size
         for index in indices:
             if not 0 <= index < self.frame_count:
                 raise IndexError(f"frame {index} asked of {self.path}, which has frames 0 to {self.frame_count - 1}")
-        result = torch.empty(len(indices), 3, self.height, self.width, dtype=torch.uint8)
+        result = torch.empty(len(indices), 3, *(smaller or self.size), dtype=torch.uint8)
         with reader.lock:
             for place, index in sorted(enumerate(indices), key=lambda pair: pair[1]):
-                picture = np.ascontiguousarray(reader.read(int(index)))
+                picture = np.ascontiguousarray(reader.read(int(index), smaller))
                 result[place] = torch.from_numpy(picture).permute(2, 0, 1)
         return result
 
 
 def read_video(path: Path | str, fps: Fraction | float | None = None, limit: int | None = None) -> Video:
-    """Open a video file or a folder of pictures (taken in natural order) and index its frames.
+    """Open a video file, a folder of pictures (taken in natural order) or one picture, and index its frames.
 
     Parameters
     ----------
     path
-        mp4, mov, webm, mkv, gif, avi, or a folder of jpg, png, webp, bmp or tiff pictures of one size.
+        mp4, mov, webm, mkv, gif, avi, or a folder of jpg, png, webp, bmp or tiff pictures of one size, or one of them.
     fps
         The constant rate to show the clip at; by default the file's own, exactly, or 24 for a folder. A clip of
         variable rate gets the rate of its usual frame; frames are repeated or left out so that it keeps step with its
@@ -115,7 +125,12 @@ def read_video(path: Path | str, fps: Fraction | float | None = None, limit: int
     rate = None if fps is None else as_rate(fps)
     if limit is not None and limit < 1:
         raise VideoError(f"limit must be at least 1 frame, got {limit}")
-    video = _read_folder(path, rate or FOLDER_FPS, limit) if path.is_dir() else _read_file(path, rate, limit)
+    if path.is_dir():
+        video = _read_folder(path, rate or FOLDER_FPS, limit)
+    elif path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES:
+        video = _read_pictures(path, [path], rate or FOLDER_FPS)
+    else:
+        video = _read_file(path, rate, limit)
     logger.debug("%s: %d frames, %dx%d, %s fps", path, len(video), video.width, video.height, video.fps)
     return video
 
@@ -126,6 +141,10 @@ def _read_folder(path: Path, fps: Fraction, limit: int | None) -> Video:
     pictures = pictures[:limit]
     if not pictures:
         raise VideoError(f"{path} holds no pictures; put in jpg, png or webp files, one a frame")
+    return _read_pictures(path, pictures, fps)
+
+
+def _read_pictures(path: Path, pictures: list[Path], fps: Fraction) -> Video:
     first = decode_picture(pictures[0])
     with open_picture(pictures[0]) as opened:
         stored = stored_size(opened, pictures[0])

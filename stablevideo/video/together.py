@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ from ..errors import InputError
 from .read import Video
 
 ASPECT = 0.02  # by how much the shape of another video's frames may differ
+CHUNK = 8  # frames decoded at a time
 WHITE = 128  # and above: marked by a mask
 
 
@@ -45,19 +46,27 @@ def together(
     """
     size = size or video.size
     originals = pictures(source, size) if source else None
-    masks = pictures(mask, size) if mask else None
-    keep: np.ndarray | None = None
-    for frame in pictures(video, size):
-        if masks and mask and (keep is None or mask.frame_count > 1):
-            keep = next(masks).max(2) < WHITE
+    for frame, keep in zip(pictures(video, size), keeps(mask, size, range(video.frame_count)), strict=True):
         yield frame, next(originals) if originals else None, keep
 
 
-def pictures(video: Video, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    """Each frame, uint8 [H, W, 3], averaged to a size."""
-    for chunk in video.chunks(8):
-        for picture in chunk.permute(0, 2, 3, 1).numpy():
-            if picture.shape[:2] == size:
+def keeps(mask: Video | None, size: tuple[int, int], order: Sequence[int]) -> Iterator[np.ndarray | None]:
+    """For frames in this order, where nothing should have changed, bool [H, W]; None where there is no mask."""
+    if mask is None or mask.frame_count == 1:
+        whole = None if mask is None else next(pictures(mask, size)).max(2) < WHITE
+        yield from (whole for _ in order)
+    else:
+        yield from (picture.max(2) < WHITE for picture in pictures(mask, size, order))
+
+
+def pictures(video: Video, size: tuple[int, int], order: Sequence[int] | None = None) -> Iterator[np.ndarray]:
+    """Frames, uint8 [H, W, 3], averaged to a size; all of them, or those named, in this order."""
+    own = video.part(0, video.frame_count)  # a reader of its own: two walks through one clip do not disturb each other
+    smaller = size if size[0] <= video.height and size[1] <= video.width else None
+    order = range(video.frame_count) if order is None else order
+    for begin in range(0, len(order), CHUNK):
+        for picture in own.frames(order[begin : begin + CHUNK], smaller).permute(0, 2, 3, 1).numpy():
+            if smaller:
                 yield np.ascontiguousarray(picture)
             else:
                 yield cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
