@@ -22,16 +22,24 @@ from .edit.background import edit_background
 from .edit.keyframes import edit_foreground
 from .edit.own_picture import lay_picture
 from .edit.painting import Edit
+from .edit.recolour import recolour as recoloured
 from .errors import InputError
 from .files import whole_file
-from .flags import Ckpt, Data, Device, Json, Log, Mask, Name, Output, VideoFile, parse_size, picked, with_flags
+from .flags import Ckpt, Data, Device, Json, Log, Mask, Name, Output, Size, VideoFile, parse_size, picked, with_flags
 from .layers.coords import LayerName
 from .layers.layered_video import LayeredVideo
 from .measure import measure as measure_video
 from .nla.export import export_nla
 from .nla.files import NLATraining
 from .nla.train import train_nla
-from .options import BackgroundOptions, ColorCorrectionOptions, DecomposeOptions, ForegroundOptions, RenderOptions
+from .options import (
+    BackgroundOptions,
+    ColorCorrectionOptions,
+    DecomposeOptions,
+    ForegroundOptions,
+    RecolourOptions,
+    RenderOptions,
+)
 from .progress import within
 from .results import save_run
 from .steadiness import table
@@ -192,7 +200,7 @@ def render(
     background_atlas: Annotated[
         Path | None, typer.Option(help="a picture over or in place of the background atlas")
     ] = None,
-    size: Annotated[str | None, typer.Option(help="WxH of the result; the clip's by default")] = None,
+    size: Size = None,
     output: Output = None,
     data: Data,
     log: Log,
@@ -218,6 +226,37 @@ def render(
         progress=within(show, 0.5, 1, "rendering "),
     )
     _finish(folder, clip, output, as_json, {})
+
+
+@command.command()
+@with_flags(RecolourOptions, RenderOptions)
+def recolour(
+    name: Name,
+    *,
+    layer: Annotated[LayerName, typer.Option(help="which layer gets other colours")] = "foreground",
+    size: Size = None,
+    output: Output = None,
+    data: Data,
+    log: Log,
+    device: Device = None,
+    as_json: Json = False,
+    given: dict[str, Any],
+) -> None:
+    """Give one layer of a clip other colours, and render it; shapes and texture stay."""
+    colours = RecolourOptions(**picked(RecolourOptions, given))
+    options = RenderOptions(**{**picked(RenderOptions, given), **parse_size(size)})
+    clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.5, "loading the clip: "))
+    edit = recoloured(clip, layer, colours)
+    folder = save_run(
+        clip,
+        log,
+        {"edits": [edit.settings]},
+        foreground=edit.atlas if layer == "foreground" else None,
+        background=edit.atlas if layer == "background" else None,
+        options=options,
+        progress=within(show, 0.5, 1, "rendering "),
+    )
+    _finish(folder, clip, output, as_json, {layer: edit.settings})
 
 
 @command.command()
