@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
+from .clip_measures import load_clip_scorer
 from .clips import clip_folder, load_clip, new_clip_folder
 from .color.calibrate import calibrate as calibrated
 from .decompose.clip import parse_box
@@ -265,11 +266,24 @@ def measure(
     *,
     source: Annotated[Path | None, typer.Option(help="what it was made from: a video or a folder")] = None,
     mask: Mask = None,
+    prompt: Annotated[str | None, typer.Option(help="what it should show, as CLIP sees it")] = None,
+    source_prompt: Annotated[str | None, typer.Option(help="what the source shows; gives the frame accuracy")] = None,
+    ckpt: Ckpt,
+    device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Say how steady a video is: how much it flickers and drifts, beside its source."""
+    """Say how steady a video is, beside its source, and with --prompt how well it shows what the words say."""
+    if source_prompt is not None and prompt is None:
+        raise InputError("--source-prompt says what the source shows; write --prompt TEXT too.")
+    opened = read_video(video)
     from_source, changed = (None if path is None else read_video(path) for path in (source, mask))
-    found = measure_video(read_video(video), from_source, changed, progress=show)
+    scorer = None if prompt is None else load_clip_scorer(ckpt, device)  # what is missing shows before any work
+    found = measure_video(opened, from_source, changed, progress=within(show, 0, 0.5 if scorer else 1))
+    if scorer and prompt is not None:
+        told = within(show, 0.5, 1)
+        own = scorer.scores(opened, prompt, source_prompt, told)
+        theirs = scorer.scores(from_source, prompt, source_prompt, told) if from_source else None
+        found = replace(found, clip_scores=own, source_clip_scores=theirs)
     end_line()
     print(json.dumps({"file": str(video), **asdict(found)}) if as_json else table(found))
 
