@@ -92,8 +92,10 @@ def load_clip_scorer(ckpt: Path | str | None = None, device: torch.device | str 
 
     Raises InputError where it cannot be had, or a file is damaged or fits no CLIP.
     """
+    import transformers
     from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
+    transformers.utils.logging.disable_progress_bar()
     folder = hub_folder(
         CLIP,
         default_folder("ckpt") if ckpt is None else Path(ckpt),
