@@ -1,8 +1,8 @@
 """From a video file to saved layers: time to 25, 28, 30, 32 and 35 dB, and what the layers are worth in the end.
 
 Goals (two cores): bear 384x216, 50 frames: 32 dB in 45 s, 35 dB in 150 s; bear 768x432, 16 frames: 34 dB in 90 s;
-car-turn 480x270, 80 frames: 28 dB in 240 s; a board painted on both atlases: at most 1.5 times the source's warp error.
-Times leave out what is measured on the way. Name clips to run some of them only.
+car-turn 480x270, 80 frames: 28 dB in 240 s; a board painted on both atlases: at most 1.5 times the source's motion
+difference. Times leave out what is measured on the way. Name clips to run some of them only.
 """
 
 import sys
@@ -20,7 +20,7 @@ from stablevideo import DecomposeOptions, LayeredVideo, read_video
 from stablevideo.decompose import examine, find_masks, fit_layers, prepare, read_masks
 from stablevideo.layers.coords import LAYER_NAMES
 from stablevideo.layers.store import save_layers
-from stablevideo.metrics import psnr, warp_error
+from stablevideo.metrics import motion_difference, psnr
 
 import torch  # isort: skip (after stablevideo: it sets how torch's threads wait)
 
@@ -58,7 +58,7 @@ def board(layer, width):
 def swimming(frames, flow):
     """How much a frame [H, W, 3] differs from the next along the flow, on average."""
     pairs = enumerate(pairwise(frames))
-    return float(np.mean([warp_error(*pair, flow.forward[i], flow.forward_valid[i]) for i, pair in pairs]))
+    return float(np.mean([motion_difference(*pair, flow.forward[i], flow.forward_valid[i]) for i, pair in pairs]))
 
 
 def rendered(clip, **atlases):
@@ -66,7 +66,7 @@ def rendered(clip, **atlases):
 
 
 def sticking(clip, footage):
-    """Warp error of a pure board, and of one painted over the clip's own atlases, against the source's."""
+    """Motion difference of a pure board, and of one painted over the clip's own atlases, against the source's."""
     source = swimming([frame.astype(np.float32) / 255 for frame in footage.frames], footage.flow)
     boards = {name: board(clip.layer(name), clip.size[1]) for name in LAYER_NAMES}
     painted = {name: clip.layer(name).atlas * (0.5 + boards[name]) for name in LAYER_NAMES}

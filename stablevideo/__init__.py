@@ -21,11 +21,19 @@ from .edit.background import edit_background
 from .edit.keyframes import edit_foreground
 from .edit.own_picture import lay_picture
 from .edit.painting import Edit
+from .edit.recolour import recolour
 from .errors import InputError
 from .layers.layer import Layer
 from .layers.layered_video import LayeredVideo
 from .measure import measure
-from .options import BackgroundOptions, ColorCorrectionOptions, DecomposeOptions, ForegroundOptions, RenderOptions
+from .options import (
+    BackgroundOptions,
+    ColorCorrectionOptions,
+    DecomposeOptions,
+    ForegroundOptions,
+    RecolourOptions,
+    RenderOptions,
+)
 from .progress import Cancelled
 from .results import save_run
 from .version import __version__
@@ -46,6 +54,7 @@ __all__ = [
     "InputError",
     "Layer",
     "LayeredVideo",
+    "RecolourOptions",
     "RenderOptions",
     "Video",
     "__version__",
@@ -59,6 +68,7 @@ __all__ = [
     "load_editor",
     "measure",
     "read_video",
+    "recolour",
     "save_run",
     "write_video",
 ]

@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
+from .clip_measures import load_clip_scorer
 from .clips import clip_folder, load_clip, new_clip_folder
 from .color.calibrate import calibrate as calibrated
 from .decompose.session import DecomposeSession
@@ -21,16 +22,24 @@ from .edit.background import edit_background
 from .edit.keyframes import edit_foreground
 from .edit.own_picture import lay_picture
 from .edit.painting import Edit
+from .edit.recolour import recolour as recoloured
 from .errors import InputError
 from .files import whole_file
-from .flags import Ckpt, Data, Device, Json, Log, Mask, Name, Output, VideoFile, parse_size, picked, with_flags
+from .flags import Ckpt, Data, Device, Json, Log, Mask, Name, Output, Size, VideoFile, parse_size, picked, with_flags
 from .layers.coords import LayerName
 from .layers.layered_video import LayeredVideo
 from .measure import measure as measure_video
 from .nla.export import export_nla
 from .nla.files import NLATraining
 from .nla.train import train_nla
-from .options import BackgroundOptions, ColorCorrectionOptions, DecomposeOptions, ForegroundOptions, RenderOptions
+from .options import (
+    BackgroundOptions,
+    ColorCorrectionOptions,
+    DecomposeOptions,
+    ForegroundOptions,
+    RecolourOptions,
+    RenderOptions,
+)
 from .parse import parse_box
 from .progress import within
 from .results import save_run
@@ -192,7 +201,7 @@ def render(
     background_atlas: Annotated[
         Path | None, typer.Option(help="a picture over or in place of the background atlas")
     ] = None,
-    size: Annotated[str | None, typer.Option(help="WxH of the result; the clip's by default")] = None,
+    size: Size = None,
     output: Output = None,
     data: Data,
     log: Log,
@@ -221,16 +230,60 @@ def render(
 
 
 @command.command()
+@with_flags(RecolourOptions, RenderOptions)
+def recolour(
+    name: Name,
+    *,
+    layer: Annotated[LayerName, typer.Option(help="which layer gets other colours")] = "foreground",
+    size: Size = None,
+    output: Output = None,
+    data: Data,
+    log: Log,
+    device: Device = None,
+    as_json: Json = False,
+    given: dict[str, Any],
+) -> None:
+    """Give one layer of a clip other colours, and render it; shapes and texture stay."""
+    colours = RecolourOptions(**picked(RecolourOptions, given))
+    options = RenderOptions(**{**picked(RenderOptions, given), **parse_size(size)})
+    clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.5, "loading the clip: "))
+    edit = recoloured(clip, layer, colours)
+    folder = save_run(
+        clip,
+        log,
+        {"edits": [edit.settings]},
+        foreground=edit.atlas if layer == "foreground" else None,
+        background=edit.atlas if layer == "background" else None,
+        options=options,
+        progress=within(show, 0.5, 1, "rendering "),
+    )
+    _finish(folder, clip, output, as_json, {layer: edit.settings})
+
+
+@command.command()
 def measure(
     video: VideoFile,
     *,
     source: Annotated[Path | None, typer.Option(help="what it was made from: a video or a folder")] = None,
     mask: Mask = None,
+    prompt: Annotated[str | None, typer.Option(help="what it should show, as CLIP sees it")] = None,
+    source_prompt: Annotated[str | None, typer.Option(help="what the source shows; gives the frame accuracy")] = None,
+    ckpt: Ckpt,
+    device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Say how steady a video is: how much it flickers and drifts, beside its source."""
+    """Say how steady a video is, beside its source, and with --prompt how well it shows what the words say."""
+    if source_prompt is not None and prompt is None:
+        raise InputError("--source-prompt says what the source shows; write --prompt TEXT too.")
+    opened = read_video(video)
     from_source, changed = (None if path is None else read_video(path) for path in (source, mask))
-    found = measure_video(read_video(video), from_source, changed, progress=show)
+    scorer = None if prompt is None else load_clip_scorer(ckpt, device)  # what is missing shows before any work
+    found = measure_video(opened, from_source, changed, progress=within(show, 0, 0.5 if scorer else 1))
+    if scorer and prompt is not None:
+        told = within(show, 0.5, 1)
+        own = scorer.scores(opened, prompt, source_prompt, told)
+        theirs = scorer.scores(from_source, prompt, source_prompt, told) if from_source else None
+        found = replace(found, clip_scores=own, source_clip_scores=theirs)
     end_line()
     print(json.dumps({"file": str(video), **asdict(found)}) if as_json else table(found))
 

@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -53,3 +54,36 @@ def load_strictly(network: torch.nn.Module, state: dict[str, Tensor], path: Path
     except RuntimeError as error:
         detail = " ".join(str(error).split())[:400]
         raise InputError(f"{path} does not hold {what}: {detail}") from None
+
+
+def load_module(model_class: Any, folder: Path, dtype: torch.dtype) -> Any:
+    """One diffusers or transformers module from a folder: safetensors only, nothing missing, nothing over."""
+    variant = "fp16" if any(folder.glob("*.fp16.safetensors")) else None
+    try:
+        model, report = model_class.from_pretrained(
+            folder,
+            torch_dtype=dtype,
+            use_safetensors=True,
+            variant=variant,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:400]
+        what = damaged_file(folder) or folder
+        raise InputError(f"{what} holds no usable {model_class.__name__} ({reason}); {AGAIN}.") from None
+    # Old text encoders carry position ids, which are a constant and not a weight.
+    missing = list(report["missing_keys"])
+    extra = [key for key in report["unexpected_keys"] if not key.endswith("position_ids")]
+    if missing or extra:
+        raise InputError(f"{folder} does not fit {model_class.__name__}: missing {missing}, unknown {extra}.")
+    return model.eval().requires_grad_(False)
+
+
+def load_settings(its_class: Any, folder: Path) -> Any:
+    """What has no weights: a tokenizer, a scheduler, an image processor."""
+    try:
+        return its_class.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:400]
+        raise InputError(f"{folder} holds no usable {its_class.__name__} ({reason}); {AGAIN}.") from None

@@ -26,6 +26,7 @@ Ckpt = Annotated[Path, _folder("ckpt", "the folder with the weights")]
 Log = Annotated[Path, _folder("log", "the folder for results")]
 Device = Annotated[str | None, typer.Option(help="cuda, mps or cpu; the best there is by default")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output, last")]
+Size = Annotated[str | None, typer.Option(help="WxH of the result; the clip's by default")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="also copy the video here")]
 
 

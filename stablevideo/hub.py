@@ -20,16 +20,21 @@ def local_folder(repository: str, ckpt: Path) -> Path:
 def is_whole(folder: Path, needed: tuple[str, ...]) -> bool:
     """Whether a folder can be used without asking the Hub.
 
-    One that was downloaded here is whole where every file still has its size; one that was put there by hand, where
-    every needed pattern finds a file.
+    Every needed pattern must find a file: one folder may be downloaded in parts, for different uses. Where it was
+    downloaded here, every file must still have its size.
     """
     sizes = _noted(folder)
-    if sizes:
-        return not _changed(folder, sizes)
-    return not (folder / CLIENT_FOLDER).exists() and _has(folder, needed)
+    whole = not _changed(folder, sizes) if sizes else not (folder / CLIENT_FOLDER).exists()
+    return whole and _has(folder, needed)
 
 
-def hub_folder(repository: str, ckpt: Path, patterns: tuple[str, ...], needed: tuple[str, ...] | None = None) -> Path:
+def hub_folder(
+    repository: str,
+    ckpt: Path,
+    patterns: tuple[str, ...],
+    needed: tuple[str, ...] | None = None,
+    instead: str = "choose the embedded model",
+) -> Path:
     """A Hub repository's files in `ckpt/`, downloaded where they are not whole.
 
     Parameters
@@ -38,6 +43,8 @@ def hub_folder(repository: str, ckpt: Path, patterns: tuple[str, ...], needed: t
         Which files are downloaded.
     needed
         Patterns that must each find a file for a folder to be of use; by default what is downloaded.
+    instead
+        What a person can do without the files.
 
     Raises
     ------
@@ -57,7 +64,7 @@ def hub_folder(repository: str, ckpt: Path, patterns: tuple[str, ...], needed: t
         raise InputError(
             f"the weights {repository} are not all in {folder} and the Hub cannot be reached or lacks them"
             f" ({reason or 'files are missing'}); connect to the network and try again, which fetches only what is"
-            " missing, put the files there, or choose the embedded model."
+            f" missing, put the files there, or {instead}."
         )
     return folder
 

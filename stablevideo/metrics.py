@@ -53,7 +53,7 @@ def fine_detail(grey: Tensor) -> Tensor:
     return F.conv2d(F.pad(grey[:, None], (1, 1, 1, 1), mode="replicate"), kernel)[:, 0].abs()
 
 
-def warp_error(frame: np.ndarray, other: np.ndarray, flow: np.ndarray, valid: np.ndarray) -> float:
+def motion_difference(frame: np.ndarray, other: np.ndarray, flow: np.ndarray, valid: np.ndarray) -> float:
     """How far a frame is from another one, looked at along the source's own motion.
 
     Parameters

@@ -1,5 +1,6 @@
 """Options are frozen dataclasses: widgets, flags and JSON all come from their fields."""
 
+import itertools
 import math
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Literal, get_args
@@ -8,6 +9,7 @@ from .errors import InputError
 
 LONGEST_PX = 768  # of a clip that is decomposed, unless a size is given
 MESH_PX = 32  # a clip is worked on at no less than this
+CURVE_STEP = 0.001  # between a curve's points, at the least
 UNWANTED = (
     "lowres, bad anatomy, bad hands, missing fingers, extra digit, fewer digits, cropped, worst quality, low quality"
 )
@@ -52,6 +54,10 @@ class ForegroundOptions(DiffusionOptions):
     keyframes: str = option("auto", "frame numbers such as '0, 20, 40', or auto")
     strength: float = option(
         0.8, "how much of the appearance from earlier keyframes is painted anew: 1 is all", 0.0, 1.0, 0.01
+    )
+    color_correction: bool = option(
+        True,
+        "bring each keyframe's colours to the earlier ones': their means come about 30 % closer, the asked hue stays",
     )
     aggregation: Literal["merge", "network"] = option(
         "merge",
@@ -119,6 +125,35 @@ class ColorCorrectionOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+
+
+@dataclass(frozen=True)
+class RecolourOptions:
+    """Turning, strengthening and lightening the colours of a layer."""
+
+    hue: float = option(0.0, "degrees by which every hue is turned, as CIE LCh counts them", -180.0, 180.0)
+    saturation: float = option(1.0, "times as colourful: 0 is grey, 1 keeps", 0.0, 4.0, 0.05)
+    lightness: float = option(0.0, "added to the lightness L*, which goes from 0 to 100", -100.0, 100.0)
+    curve: str = option("0,0 1,1", "points that lightness is led through, from,to in 0 to 1, such as '0,0 0.5,0.6 1,1'")
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        self.curve_points()
+
+    def curve_points(self) -> list[tuple[float, float]]:
+        """The curve's points (from, to) in [0, 1], in rising order. Raises InputError naming what is wrong."""
+        pairs = [word.split(",") for word in self.curve.split()]
+        try:
+            points = [(float(start), float(end)) for start, end in pairs]
+        except ValueError:
+            raise InputError(f"curve must be points such as '0,0 0.5,0.6 1,1', got {self.curve!r}.") from None
+        if len(points) < 2:
+            raise InputError(f"curve must have at least two points, such as '0,0 1,1', got {self.curve!r}.")
+        if not all(0 <= value <= 1 for point in points for value in point):
+            raise InputError(f"curve's points must lie between 0 and 1, got {self.curve!r}.")
+        if any(after[0] - before[0] < CURVE_STEP for before, after in itertools.pairwise(points)):
+            raise InputError(f"curve's points must go from left to right, {CURVE_STEP} apart, got {self.curve!r}.")
+        return points
 
 
 def choices(item: Field) -> tuple[str, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 WORST = 3  # frames that are named
 # Of a table: figure -> words, scale, decimals.
-SHOWN = {
+SHOWN: dict[str, tuple[str, float, int]] = {
     "warp_error": ("warp error, x 1000", 1000, 3),
     "trusted": ("on this share of the pixels", 1, 2),
     "warp_ssim": ("warp SSIM", 1, 4),
@@ -18,6 +19,12 @@ SHOWN = {
     "mean_colour_step": ("of the mean colour", 1, 3),
     "drift": ("drift a hundred frames, CIEDE2000", 1, 2),
     "drift_range": ("drift, most less least", 1, 2),
+}
+SHOWN_OF_CLIP: dict[str, tuple[str, float, int]] = {
+    "clip_t": ("CLIP-T, cosine x 100", 1, 2),
+    "clip_f": ("CLIP-F, all pairs", 1, 4),
+    "clip_f_consecutive": ("CLIP-F, consecutive frames", 1, 4),
+    "frame_accuracy": ("frame accuracy", 1, 3),
 }
 
 
@@ -65,6 +72,29 @@ class Steadiness:
 
 
 @dataclass(frozen=True)
+class ClipScores:
+    """What CLIP sees in the frames of one video.
+
+    Attributes
+    ----------
+    clip_t
+        Textual alignment (LOVEU-TGVE 2023): mean cosine of frame and prompt, a hundred times.
+    clip_f
+        Frame consistency (LOVEU-TGVE 2023): mean cosine of all pairs of different frames.
+    clip_f_consecutive
+        Temporal consistency (V2VBench, Sun et al. 2024): mean cosine of neighbouring frames, negative ones taken as 0,
+        of what the vision tower gives before it projects.
+    frame_accuracy
+        The share of frames that are closer to the prompt than to the source's; None where that was not given.
+    """
+
+    clip_t: float
+    clip_f: float
+    clip_f_consecutive: float
+    frame_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
 class Measures:
     """A video's figures, and where there is a source, the source's and how the two compare.
 
@@ -79,6 +109,8 @@ class Measures:
         The same where the mask says that nothing should have changed.
     off_source
         For each frame, CIEDE2000 between its mean colour and the source's, over the pixels that were to be kept.
+    clip_scores, source_clip_scores
+        Where there is a prompt: how the video, and its source, stand to it.
     """
 
     frames: int
@@ -92,6 +124,8 @@ class Measures:
     kept_psnr: float | None = None
     kept_ssim: float | None = None
     off_source: list[float] = field(default_factory=list, repr=False)
+    clip_scores: ClipScores | None = None
+    source_clip_scores: ClipScores | None = None
 
 
 def slope_a_hundred(curve: np.ndarray) -> float:
@@ -101,11 +135,10 @@ def slope_a_hundred(curve: np.ndarray) -> float:
 
 def table(found: Measures) -> str:
     """The figures in words and columns, the source's beside the video's."""
-    columns = [found.video, found.source] if found.source else [found.video]
     lines = [f"{'':<34}{'video':>10}" + (f"{'source':>10}" if found.source else "")]
-    for name, (words, scale, places) in SHOWN.items():
-        numbers = [getattr(column, name) for column in columns]
-        lines.append(f"{words:<34}" + "".join(f"{_shown(number, scale, places):>10}" for number in numbers))
+    lines += _rows(SHOWN, found.video, found.source)
+    if found.clip_scores:
+        lines += _rows(SHOWN_OF_CLIP, found.clip_scores, found.source_clip_scores)
     lines.append("frames that leap most: " + ", ".join(map(str, found.video.worst_frames())))
     if found.source:
         usual, largest = _shown(found.flicker, 1, 2), _shown(found.flicker_99, 1, 2)
@@ -120,6 +153,15 @@ def table(found: Measures) -> str:
     if found.kept_psnr is not None:
         lines.append(f"where nothing should change: {found.kept_psnr:.2f} dB, SSIM {found.kept_ssim:.4f}")
     return "\n".join(lines)
+
+
+def _rows(shown: dict[str, tuple[str, float, int]], video: Any, source: Any) -> list[str]:
+    """One line a figure; the source's beside the video's where there is one."""
+    columns = [video] if source is None else [video, source]
+    return [
+        f"{words:<34}" + "".join(f"{_shown(getattr(column, name), scale, places):>10}" for column in columns)
+        for name, (words, scale, places) in shown.items()
+    ]
 
 
 def _shown(number: float | None, scale: float, places: int) -> str:

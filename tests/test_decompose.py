@@ -31,7 +31,7 @@ from stablevideo.decompose.schedule import SCHEDULES
 from stablevideo.decompose.sheet import Sheet
 from stablevideo.decompose.solve import bending, conjugate_gradients
 from stablevideo.layers.store import save_layers
-from stablevideo.metrics import warp_error
+from stablevideo.metrics import motion_difference
 from stablevideo.options import DecomposeOptions
 from stablevideo.video.flow import agree, clip_flow, raft_search
 from tests.clips import smooth_picture
@@ -174,7 +174,7 @@ def test_an_edit_keeps_what_it_did_not_touch_and_its_edges_do_not_crawl(clip, fl
     def crawl(picture, background):
         shown = replace(clip, background=background).render(background=picture)
         rendered = [f.permute(1, 2, 0).numpy() for chunk in shown for f in chunk]
-        return warp_error(rendered[3], rendered[4], flow.forward[3], flow.forward_valid[3] & (alpha < 0.1))
+        return motion_difference(rendered[3], rendered[4], flow.forward[3], flow.forward_valid[3] & (alpha < 0.1))
 
     alpha = clip.alpha([3])[0, 0].numpy()
     as_is = replace(points, atlas=edit)  # nothing to average: that is the clip's own atlas

@@ -145,3 +145,12 @@ def test_half_a_download_is_no_whole_without_the_network(hub, tmp_path, monkeypa
 def test_a_repository_that_is_not_there_is_named(hub, tmp_path):
     with pytest.raises(InputError, match="me/nothing are not all in"):
         hub_folder("me/nothing", tmp_path, NAMES)
+
+
+def test_a_folder_that_was_downloaded_in_part_is_completed_for_another_use(hub, tmp_path):
+    hub_folder("me/weights", tmp_path, NAMES[:1])
+    assert not is_whole(tmp_path / "weights", NAMES)
+    folder = hub_folder("me/weights", tmp_path, NAMES)
+    assert (folder / "model.safetensors").read_bytes() == WEIGHTS
+    assert hub.fetched == list(NAMES)
+    assert is_whole(folder, NAMES)

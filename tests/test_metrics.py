@@ -3,7 +3,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from stablevideo.metrics import luma, psnr, ssim, warp_error
+from stablevideo.metrics import luma, motion_difference, psnr, ssim
 from tests.clips import smooth_picture
 
 
@@ -32,13 +32,13 @@ def test_psnr_and_ssim_are_those_of_scikit_image(pair):
     assert psnr(0) == 100
 
 
-def test_warp_error_is_nothing_along_the_motion(pair):
+def test_motion_difference_is_nothing_along_the_motion(pair):
     frame = pair[0].permute(1, 2, 0).numpy()
     after = np.roll(frame, 3, axis=1)
     flow = np.zeros((*frame.shape[:2], 2), np.float32)
     flow[..., 0] = 3
     valid = np.zeros(frame.shape[:2], bool)
     valid[:, 5:-5] = True
-    assert warp_error(frame, after, flow, valid) < 1e-6
-    assert warp_error(frame, after, 0 * flow, valid) > 0.01
-    assert np.isnan(warp_error(frame, after, flow, valid & False))
+    assert motion_difference(frame, after, flow, valid) < 1e-6
+    assert motion_difference(frame, after, 0 * flow, valid) > 0.01
+    assert np.isnan(motion_difference(frame, after, flow, valid & False))

@@ -32,7 +32,7 @@ from stablevideo.ui.shelf import Shelf
 from stablevideo.ui.visits import Visits, Work
 from stablevideo.ui.widgets import option_widgets
 from stablevideo.ui.workshop import Workshop
-from tests.clips import make_clip
+from tests.clips import hue_degrees, hue_distance, make_clip
 from tests.conftest import ROOT
 
 
@@ -99,8 +99,8 @@ def test_widgets_have_the_options_defaults_and_ranges(options):
 
 def test_every_step_has_a_named_endpoint(person):
     endpoints = person.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    pictures = {"/foreground_picture", "/background_picture"}
-    assert set(endpoints) == {"/load_clip", "/edit_foreground", "/edit_background", "/render", "/cancel"} | pictures
+    wordless = {"/foreground_picture", "/background_picture", "/recolour"}
+    assert set(endpoints) == {"/load_clip", "/edit_foreground", "/edit_background", "/render", "/cancel"} | wordless
     parameters = {p["parameter_name"]: p for p in endpoints["/edit_foreground"]["parameters"]}
     assert {item.name for item in fields(ForegroundOptions)} < set(parameters)
     assert parameters["prompt"]["parameter_default"] == "a picture of an orange suv"
@@ -148,6 +148,25 @@ def test_a_picture_of_ones_own_is_rendered_where_it_is_opaque(person, settings, 
     assert after[0][painted].mean() > 200
     assert after[1][painted].mean() < 60
     assert (after - before)[:, beside].abs().mean() < 8
+
+
+def test_a_layer_is_recoloured_from_what_it_shows_by_now(person, settings):
+    clip = load_clip(settings.data / "small")
+    person.predict("small", api_name="/load_clip")
+    person.predict("a red car", keyframes="2", **quick(), api_name="/edit_foreground")
+    red = frames(person.predict(None, api_name="/render")[0])
+    with pytest.raises(Exception, match="Curve must be points"):
+        person.predict("foreground", curve="up", api_name="/recolour")
+    person.predict("background", saturation=0.0, api_name="/recolour")
+    person.predict("foreground", hue=120.0, api_name="/recolour")
+    person.predict("foreground", lightness=20.0, api_name="/recolour")
+    shown = frames(person.predict(None, api_name="/render")[0])
+    alpha = clip.alpha([2], clip.size)[0, 0]
+    behind, front = shown[2][:, alpha < 0.01], shown[2][:, alpha > 0.99]
+    assert (behind - behind.mean(0)).abs().mean() < 4
+    assert front.mean() > red[2][:, alpha > 0.99].mean() + 20
+    hues = [hue_degrees(pixels.T / 255) for pixels in (front, red[2][:, alpha > 0.99])]
+    assert hue_distance(*hues) < 25  # the sliders say all: no turn is left of the one before
 
 
 def test_two_people_never_see_each_others_work(person, other, settings, tmp_path):

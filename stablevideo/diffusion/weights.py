@@ -26,7 +26,7 @@ from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionS
 from safetensors import SafetensorError
 from transformers import CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from ..checkpoint import AGAIN, damaged_file, load_strictly, read_checkpoint
+from ..checkpoint import AGAIN, load_module, load_settings, load_strictly, read_checkpoint
 from ..errors import InputError
 from ..hub import hub_folder
 from .schedule import EvenDDIM, sd15_scheduler
@@ -85,7 +85,7 @@ def load_parts(spec: ModelSpec, ckpt: Path, dtype: torch.dtype) -> Parts:
     parts = _load_folder(base, dtype, controlnets={})
     for kind, name in CONTROLNETS.items():
         folder = hub_folder(name, ckpt, CONTROLNET_PATTERNS, CONTROLNET_NEEDED)
-        parts.controlnets[kind] = _load(ControlNetModel, folder, dtype)
+        parts.controlnets[kind] = load_module(ControlNetModel, folder, dtype)
     return parts
 
 
@@ -123,7 +123,7 @@ def _load_folder(folder: Path, dtype: torch.dtype, controlnets: dict[HintKind, C
         raise InputError(f"{folder} lacks {', '.join(missing)}; a diffusers folder holds {', '.join(FOLDER_PARTS)}.")
     if controlnets is None:
         controlnets = {
-            kind: _load(ControlNetModel, folder / name, dtype)
+            kind: load_module(ControlNetModel, folder / name, dtype)
             for kind, name in CONTROLNET_FOLDERS.items()
             if (folder / name).is_dir()
         }
@@ -131,14 +131,14 @@ def _load_folder(folder: Path, dtype: torch.dtype, controlnets: dict[HintKind, C
             raise InputError(f"{folder} lacks a ControlNet; put one into {folder / 'controlnet'}.")
     checker = extractor = None
     if (folder / "safety_checker").is_dir():
-        checker = _load(StableDiffusionSafetyChecker, folder / "safety_checker", dtype)
-        extractor = _load_small(CLIPImageProcessor, folder / "feature_extractor")
+        checker = load_module(StableDiffusionSafetyChecker, folder / "safety_checker", dtype)
+        extractor = load_settings(CLIPImageProcessor, folder / "feature_extractor")
     return Parts(
-        _load(UNet2DConditionModel, folder / "unet", dtype),
-        _load(_vae_class(folder / "vae"), folder / "vae", dtype),
-        _load(CLIPTextModel, folder / "text_encoder", dtype),
-        _load_small(CLIPTokenizer, folder / "tokenizer"),
-        _load_small(EvenDDIM, folder / "scheduler"),
+        load_module(UNet2DConditionModel, folder / "unet", dtype),
+        load_module(_vae_class(folder / "vae"), folder / "vae", dtype),
+        load_module(CLIPTextModel, folder / "text_encoder", dtype),
+        load_settings(CLIPTokenizer, folder / "tokenizer"),
+        load_settings(EvenDDIM, folder / "scheduler"),
         controlnets,
         checker,
         extractor,
@@ -156,39 +156,6 @@ def _vae_class(folder: Path) -> Any:
         ) from None
 
 
-def _load(model_class: Any, folder: Path, dtype: torch.dtype) -> Any:
-    """One diffusers or transformers module from a folder: safetensors only, nothing missing, nothing over."""
-    variant = "fp16" if any(folder.glob("*.fp16.safetensors")) else None
-    try:
-        model, report = model_class.from_pretrained(
-            folder,
-            torch_dtype=dtype,
-            use_safetensors=True,
-            variant=variant,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:400]
-        what = damaged_file(folder) or folder
-        raise InputError(f"{what} holds no usable {model_class.__name__} ({reason}); {AGAIN}.") from None
-    # Old text encoders carry position ids, which are a constant and not a weight.
-    missing = list(report["missing_keys"])
-    extra = [key for key in report["unexpected_keys"] if not key.endswith("position_ids")]
-    if missing or extra:
-        raise InputError(f"{folder} does not fit {model_class.__name__}: missing {missing}, unknown {extra}.")
-    return model.eval().requires_grad_(False)
-
-
-def _load_small(its_class: Any, folder: Path) -> Any:
-    """What has no weights: a tokenizer, a scheduler, an image processor."""
-    try:
-        return its_class.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:400]
-        raise InputError(f"{folder} holds no usable {its_class.__name__} ({reason}); {AGAIN}.") from None
-
-
 def _load_single_files(ckpt: Path, dtype: torch.dtype) -> Parts:
     """The original `control_sd15_*.pth`; the base model is taken from the canny file, once."""
     parts: dict[str, Any] = {}
@@ -201,7 +168,7 @@ def _load_single_files(ckpt: Path, dtype: torch.dtype) -> Parts:
         state = ldm.convert_controlnet_checkpoint(weights, dict(model.config))
         controlnets[kind] = _strict(model, state, ckpt / name, dtype)
     folder = hub_folder(TOKENIZER, ckpt, TOKENIZER_FILES, ("tokenizer_config.json",))
-    tokenizer = _load_small(CLIPTokenizer, folder)
+    tokenizer = load_settings(CLIPTokenizer, folder)
     return Parts(**parts, tokenizer=tokenizer, controlnets=controlnets)
 
 

@@ -16,6 +16,7 @@ from ..progress import Progress, quiet, within
 from ..video.pictures import resample, resize
 from .aggregation import aggregate_by_network
 from .choice import choose_keyframes, keyframe_region
+from .drift import drift_gain
 from .keyframe import Keyframe, reconstruction_error
 from .merge import Lift, merge, reach
 from .painting import Edit, paint_size, settings_of, with_seed
@@ -119,8 +120,11 @@ def _paint_keyframe(brush: _Brush, frame: int, earlier: Sequence[Lift], progress
     after = brush.editor.paint(
         brush.prompt, hint, brush.kind, options, brush.generator, start, seen, options.strength, progress
     )
-    keyframe = Keyframe.pack(frame, region, before, hint, after, alpha)
-    return keyframe, lift_keyframe(clip, frame, region, after.to(clip.device))
+    lift = lift_keyframe(clip, frame, region, after.to(clip.device))
+    if earlier and options.color_correction:
+        after = (after * drift_gain(clip.foreground.atlas, earlier, lift).to(after)).clamp(0, 1)
+        lift = lift_keyframe(clip, frame, region, after.to(clip.device))
+    return Keyframe.pack(frame, region, before, hint, after, alpha), lift
 
 
 def _one_atlas(

@@ -32,12 +32,15 @@ class Edit:
         Empty for the background and for a picture of one's own.
     settings
         What is needed to run it again: prompt, model, hint, options, the seed that was used, and what it ran on.
+    uncoloured
+        The atlas before it was recoloured, [3, Ha, Wa]; None where it was not.
     """
 
     atlas: Tensor
     changed: Tensor
     keyframes: tuple[Keyframe, ...]
     settings: dict[str, Any]
+    uncoloured: Tensor | None = None
 
 
 def paint_size(size: tuple[int, int], resolution: int) -> tuple[int, int]:

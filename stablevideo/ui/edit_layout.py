@@ -7,8 +7,8 @@ from gradio.components import Component
 
 from ..clips import ATLAS_RESOLUTION, list_clips
 from ..diffusion.spec import default_model, find_models
-from ..layers.coords import LayerName
-from ..options import BackgroundOptions, DiffusionOptions, ForegroundOptions, RenderOptions
+from ..layers.coords import LAYER_NAMES, LayerName
+from ..options import BackgroundOptions, DiffusionOptions, ForegroundOptions, RecolourOptions, RenderOptions
 from .models import about
 from .settings import Settings
 from .widgets import Widget, option_widgets, options_panel
@@ -17,6 +17,8 @@ PROMPTS: dict[LayerName, str] = {"foreground": "a picture of an orange suv", "ba
 OPTIONS: dict[LayerName, type[DiffusionOptions]] = {"foreground": ForegroundOptions, "background": BackgroundOptions}
 OWN_PICTURE = """A picture of the atlas's shape: save the atlas from above and draw on it. Where yours is transparent,
 the atlas stays; without transparency it takes the atlas's place."""
+RECOLOUR = """Without words or a model: the layer's colours are turned, strengthened or lightened; shapes stay.
+It begins from the edited atlas where there is one; pressing again begins there too, so the sliders never add up."""
 IN_SIGHT: dict[LayerName, tuple[str, ...]] = {"foreground": ("keyframes", "seed"), "background": ("seed",)}
 ATLAS_PX = 240  # as high as the page shows the source and its atlases
 KEYFRAMES_PX = 260
@@ -51,6 +53,15 @@ class LayerPart:
 
 
 @dataclass(frozen=True)
+class RecolourPart:
+    """Other colours for a layer, without words."""
+
+    layer: gr.Radio
+    options: dict[str, Widget]
+    run: gr.Button
+
+
+@dataclass(frozen=True)
 class ResultPart:
     """The keyframes, and the video."""
 
@@ -70,6 +81,7 @@ class EditLayout:
     model: gr.Dropdown
     about: gr.Markdown
     layers: dict[LayerName, LayerPart]
+    recolour: RecolourPart
     result: ResultPart
 
     @property
@@ -102,7 +114,8 @@ def lay_out_edit_tab(settings: Settings) -> EditLayout:
             foreground = _lay_out_layer("foreground", 2, defaults)
         with gr.Column():
             background = _lay_out_layer("background", 3, defaults)
-    return EditLayout(clip, model, words, {"foreground": foreground, "background": background}, _lay_out_result())
+    layers: dict[LayerName, LayerPart] = {"foreground": foreground, "background": background}
+    return EditLayout(clip, model, words, layers, _lay_out_recolour(), _lay_out_result())
 
 
 def _lay_out_clip(settings: Settings) -> ClipPart:
@@ -194,6 +207,16 @@ def _paintable() -> gr.ImageEditor:
         fixed_canvas=False,
         elem_id="paint",
     )
+
+
+def _lay_out_recolour() -> RecolourPart:
+    with gr.Accordion("Recolour", open=False, elem_id="recolour"):
+        gr.Markdown(RECOLOUR)
+        with gr.Row():
+            layer = gr.Radio(list(LAYER_NAMES), value="foreground", label="layer", elem_id="recolour-layer")
+            options = option_widgets(RecolourOptions)
+        run = gr.Button("Recolour the layer", elem_id="recolour-run")
+    return RecolourPart(layer, options, run)
 
 
 def _lay_out_result() -> ResultPart:

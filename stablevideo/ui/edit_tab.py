@@ -14,10 +14,11 @@ from ..edit.background import edit_background
 from ..edit.keyframes import edit_foreground
 from ..edit.own_picture import lay_picture
 from ..edit.painting import Edit
+from ..edit.recolour import recolour
 from ..errors import InputError
 from ..layers.coords import LAYER_NAMES, LayerName
 from ..layers.layered_video import LayeredVideo
-from ..options import BackgroundOptions, ForegroundOptions, RenderOptions
+from ..options import BackgroundOptions, ForegroundOptions, RecolourOptions, RenderOptions
 from ..progress import Progress
 from ..results import save_run
 from .atlas_pictures import brush_mask, canvas, keyframe_pictures, shown_atlas
@@ -42,6 +43,7 @@ def build_edit_tab(workshop: Workshop) -> EditLayout:
     _bind_background(workshop, layout)
     for layer in LAYER_NAMES:
         _bind_own_picture(workshop, layout, layer)
+    _bind_recolour(workshop, layout)
     _bind_render(workshop, layout)
 
     def cancel(request: gr.Request) -> None:
@@ -136,6 +138,29 @@ def _bind_own_picture(workshop: Workshop, layout: EditLayout, layer: LayerName) 
 
     outputs: list[Component] = [part.edited, keyframes] if layer == "foreground" else [part.edited]
     part.lay.click(lay, [part.picture], outputs, **(EDIT_QUEUE | {"api_name": f"{layer}_picture"}))
+
+
+def _bind_recolour(workshop: Workshop, layout: EditLayout) -> None:
+    """Other colours for what a layer shows by now."""
+    part, edited = layout.recolour, {layer: layout.layers[layer].edited for layer in LAYER_NAMES}
+
+    @with_messages
+    @with_options(RecolourOptions, part.options)
+    def run(
+        layer: LayerName,
+        options: RecolourOptions,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Changes:
+        visit, clip, report = _begin(workshop, request, progress)
+        report(0.5, "recolouring")
+        work = visit.loaded()
+        edit = recolour(clip, layer, options, work.foreground if layer == "foreground" else work.background)
+        visit.edit(layer, edit)
+        return {edited[layer]: canvas(edit.atlas) if layer == "foreground" else shown_atlas(edit.atlas)}
+
+    inputs = [part.layer, *part.options.values()]
+    part.run.click(run, inputs, list(edited.values()), **(EDIT_QUEUE | {"api_name": "recolour"}))
 
 
 def _bind_render(workshop: Workshop, layout: EditLayout) -> None:
