@@ -100,9 +100,11 @@ def test_without_window_and_bias_it_is_diffusers_own(layer, unet, size):
     assert torch.allclose(ColourAttention(chroma, 0, 0)(layer, tokens), layer(tokens), atol=1e-6)
     expected = paint(unet, latents)
     with colour_attention(unet, chroma, radius=0, strength=0):
+        assert not any(isinstance(processor, ColourAttention) for processor in unet.attn_processors.values())
         assert torch.equal(paint(unet, latents), expected)
-    with colour_attention(unet, chroma, radius=1, strength=0):
-        assert not torch.allclose(paint(unet, latents), expected, atol=1e-4)
+    for radius, strength in ((1, 0), (0, 5)):
+        with colour_attention(unet, chroma, radius, strength):
+            assert not torch.allclose(paint(unet, latents), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (24, 8), (10, 14)])

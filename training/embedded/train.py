@@ -66,7 +66,7 @@ class Options:
     large_share: float = 0.0  # share of steps on 256-pixel pictures, a quarter of the batch each
     rate: float = 1e-3
     cooldown: float = 0.25  # last share of the run, over which the rate falls to nothing
-    colour: float = 0.0  # how hard the colour loss pulls, the velocity's being 1; 0 leaves it out
+    colour: float = 0.0  # how hard the colour loss pulls, the velocity's being 1; 0: none, else the log holds both
     dropout: float = 0.12  # share of empty captions, for classifier-free guidance
     save_every: int = 200
 
