@@ -221,3 +221,14 @@ def set_cosine_transform(vae: AutoencoderTiny) -> None:
 def to_latents(vae: AutoencoderTiny, pictures: Tensor) -> Tensor:
     """Pictures [n, 3, H, W] in [0, 1] to scaled latents [n, 8, H / 4, W / 4]."""
     return vae.encode(pictures * 2 - 1).latents * vae.config.scaling_factor
+
+
+def block_colours(latents: Tensor) -> Tensor:
+    """Latents [n, 8, h, w] to the mean RGB, in [0, 1], of the pixels each stands for, [n, 3, h, w].
+
+    Without the decoder, and exact: three of the encoder's channels are this mean along three axes.
+    """
+    means = [channel for channel, (_, rows, columns, _) in enumerate(LATENT_TERMS) if rows == columns == 0]
+    axes = np.stack([LATENT_TERMS[channel][0] * LATENT_TERMS[channel][3] for channel in means])
+    values = latents[:, means] + latents.new_tensor([LATENT_TERMS[0][3] / 2, 0, 0])[:, None, None]  # zero is mid-grey
+    return torch.einsum("ij,njhw->nihw", latents.new_tensor(np.linalg.inv(axes)), values)

@@ -22,16 +22,18 @@ import diffusers
 import numpy as np
 import torch
 import torch.distributed as dist
-from diffusers import AutoencoderTiny, ControlNetModel, UNet2DConditionModel
+from diffusers import AutoencoderTiny, ControlNetModel, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from ..losses import balance, lab_loss
 from .autoencoder import train_decoder
 from .captions import KINDS, build_tokenizer, tokenize, unknown_tokens
 from .master import MasterWeights, working_type
 from .model import (
     NATIVE_SIZE,
     EmbeddedModel,
+    block_colours,
     build_controlnet,
     build_scheduler,
     build_text_encoder,
@@ -54,6 +56,7 @@ class Options:
     out: Path
     work: Path
     minutes: float = 60.0
+    steps: int = 0  # where given, the run takes so many steps, however long they take
     decoder_minutes: float = 10.0
     word_steps: int = 400
     device: str = "cpu"
@@ -63,12 +66,13 @@ class Options:
     large_share: float = 0.0  # share of steps on 256-pixel pictures, a quarter of the batch each
     rate: float = 1e-3
     cooldown: float = 0.25  # last share of the run, over which the rate falls to nothing
+    colour: float = 0.0  # how hard the colour loss pulls, the velocity's being 1; 0: none, else the log holds both
     dropout: float = 0.12  # share of empty captions, for classifier-free guidance
     save_every: int = 200
 
 
 def train(options: Options) -> None:
-    """Train for `options.minutes`, saving checkpoint and export as it goes."""
+    """Train for `options.minutes` or `options.steps`, saving checkpoint and export as it goes."""
     torch.set_num_threads(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)
     model = build_model(options)
@@ -85,8 +89,8 @@ def train(options: Options) -> None:
     small = Pool(128, 3000, batch // 4, first_seed + step * (batch // 4), *shared)
     large = Pool(256, 600, 1, first_seed + 10**9 + step, *shared)
     empty = shared[1]([""])[0]
-    begin, last, mean = time.monotonic(), time.monotonic(), None
-    while (done := share_of(options.minutes, begin)) < 1:
+    first, begin, last, mean = step, time.monotonic(), time.monotonic(), None
+    while (done := (step - first) / options.steps if options.steps else share_of(options.minutes, begin)) < 1:
         is_large = np.random.default_rng((options.seed, step)).random() < options.large_share
         rng = np.random.default_rng((options.seed, step, rank))
         pool, count = (large, batch // 4) if is_large else (small, batch)
@@ -95,7 +99,7 @@ def train(options: Options) -> None:
         for group in optimizer.param_groups:
             group["lr"] = options.rate * min(1.0, (step + 1) / 100, (1 - done) / options.cooldown)
         generator = torch.Generator().manual_seed(first_seed + step)
-        loss = diffusion_loss(model, latents, hints, ids, generator, options.device)
+        loss = diffusion_loss(model, latents, hints, ids, generator, options.device, options.colour)
         loss.backward()
         weights.take_gradients()
         nn.utils.clip_grad_norm_(weights.masters, 1.0)
@@ -179,9 +183,20 @@ def share_unknown(text: CLIPTextModel, tokenizer: CLIPTokenizer) -> None:
 
 
 def diffusion_loss(
-    model: EmbeddedModel, latents: Tensor, hints: Tensor, ids: Tensor, generator: torch.Generator, device: str
+    model: EmbeddedModel,
+    latents: Tensor,
+    hints: Tensor,
+    ids: Tensor,
+    generator: torch.Generator,
+    device: str,
+    colour: float = 0.0,
 ) -> Tensor:
-    """Squared error of the predicted velocity; latents [n, 8, h, w], hints [n, 3, H, W], ids [n, 77]."""
+    """Squared error of the predicted velocity, and the colour loss where it is asked for.
+
+    Latents are [n, 8, h, w], hints [n, 3, H, W], ids [n, 77]. The colour loss is of the clean picture's block means,
+    balanced so that its gradient at the UNet's output has `colour` times the length of the velocity's. Processes that
+    train together balance each its own share of the batch.
+    """
     # Only where the noise hides every colour are words needed, and that is a small part of the schedule: with
     # uniform times four pictures of five would teach nothing about words.
     place, kind = torch.rand(2, len(latents), generator=generator)
@@ -193,14 +208,25 @@ def diffusion_loss(
     dtype = model.unet.dtype
     with torch.no_grad():
         text = model.text_encoder(ids.to(device)).last_hidden_state.to(dtype)
-    noisy = noisy.to(dtype, memory_format=torch.channels_last)
-    down, middle = model.controlnet(noisy, times, text, hints.to(device, dtype), return_dict=False)
-    output = model.unet(
-        noisy, times, text, down_block_additional_residuals=down, mid_block_additional_residual=middle
-    ).sample
+    given = noisy.to(dtype, memory_format=torch.channels_last)
+    down, middle = model.controlnet(given, times, text, hints.to(device, dtype), return_dict=False)
+    velocity = model.unet(
+        given, times, text, down_block_additional_residuals=down, mid_block_additional_residual=middle
+    ).sample.float()
     weights = torch.ones(latents.shape[1], device=device)
     weights[-2:] = CHROMA
-    return ((output.float() - target).square().mean((0, 2, 3)) * weights).mean()
+    loss = ((velocity - target).square().mean((0, 2, 3)) * weights).mean()
+    if colour:
+        clean = clean_latents(model.scheduler, noisy, velocity, times)
+        off = lab_loss(block_colours(clean), block_colours(latents))
+        loss = loss + colour * balance(loss, off, velocity) * off
+    return loss
+
+
+def clean_latents(scheduler: DDIMScheduler, noisy: Tensor, velocity: Tensor, times: Tensor) -> Tensor:
+    """The clean latents that noisy ones and a velocity, all [n, 8, h, w], amount to at times [n]."""
+    # sqrt(alpha) noisy - sqrt(1 - alpha) velocity: the turn that made the velocity, made once more.
+    return scheduler.get_velocity(velocity, noisy, times)
 
 
 def save(
@@ -274,6 +300,7 @@ def parse_options() -> Options:
     )
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoint and log; run again to continue")
     parser.add_argument("--minutes", type=float, default=Options.minutes, help="how long this run trains")
+    parser.add_argument("--steps", type=int, default=Options.steps, help="steps to take, instead of minutes")
     parser.add_argument(
         "--decoder-minutes", type=float, default=Options.decoder_minutes, help="the decoder, before this run"
     )
@@ -286,6 +313,7 @@ def parse_options() -> Options:
     parser.add_argument("--batch", type=int, default=Options.batch)
     parser.add_argument("--large-share", type=float, default=Options.large_share, help="share of 256-pixel steps")
     parser.add_argument("--rate", type=float, default=Options.rate, help="learning rate")
+    parser.add_argument("--colour", type=float, default=Options.colour, help="pull of the colour loss, 0 for none")
     parser.add_argument("--cooldown", type=float, default=Options.cooldown, help="last share, in which the rate falls")
     return Options(**vars(parser.parse_args()))
 
