@@ -116,6 +116,10 @@ class ColorCorrectionOptions:
     method: Literal["auto", "statistics"] = option(
         "auto", "auto compares the same things by pixel and motion; statistics gives all frames one mean and covariance"
     )
+    keep_light: bool = option(
+        False,
+        "without a source: what changes slowly is light and stays, a sunrise; only leaps and flicker are taken out",
+    )
     temporal_smoothing: float = option(
         0.2, "how much each frame's map is averaged with its neighbours'", 0.0, 1.0, 0.05
     )

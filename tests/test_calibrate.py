@@ -157,6 +157,19 @@ def test_light_that_truly_changes_and_a_cut_stay(clean, tmp_path):
     assert off(repaired(cut, cut), cut.frames(range(COUNT))).max() < 0.5
     sunrise = clip(tmp_path / "sunrise", [p * (0.5 + 0.04 * i) for i, p in enumerate(frames())])
     assert off(repaired(sunrise, sunrise), sunrise.frames(range(COUNT))).max() < 0.5
+    light = ColorCorrectionOptions(keep_light=True)
+    assert off(repaired(sunrise, None, None, light), sunrise.frames(range(COUNT))).max() < 0.5
+    # No frames can tell a sunrise from a drift: said to be right, the first one is what the others are held to.
+    assert off(repaired(sunrise, None), sunrise.frames(range(COUNT))).max() > 3
+
+
+def test_flicker_goes_where_light_is_kept(tmp_path):
+    light = [p * (0.5 + 0.04 * i) for i, p in enumerate(frames())]
+    wanted = clip(tmp_path / "sunrise", light).frames(range(COUNT))
+    video = clip(tmp_path / "flicker", [p * (0.8 if i in (4, 9) else 1) for i, p in enumerate(light)])
+    found = repaired(video, None, None, ColorCorrectionOptions(keep_light=True))
+    assert off(video.frames(range(COUNT)), wanted)[[4, 9]].min() > 3
+    assert off(found, wanted).max() < 1
 
 
 def test_frames_named_as_right_hold_those_around_them(clean, tmp_path):

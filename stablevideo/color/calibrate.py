@@ -89,7 +89,7 @@ def _maps(
         return smoothed(like_statistics(video, source, mask, references, progress), smoothing)
     if source:
         return smoothed(like_source(video, source, mask, progress), smoothing)
-    return smoothed(settled(find_drift(video, mask, references, progress)), smoothing)
+    return smoothed(settled(find_drift(video, mask, references, progress), options.keep_light), smoothing)
 
 
 def _applied(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ FLAT = 3.0  # grey levels of deviation: a white, black or empty frame shows less
 SAME_SCENE = 0.3  # of the points come back; after a cut some 0.06 do
 # What is left alone, as a mean change of colours in [0, 1], where 0.01 is about one CIEDE2000: what no eye sees, what
 # each hand-over may have lost besides, and the shiver from frame to frame.
-UNSEEN, LOSS, SHIVER = 0.005, 0.004, 0.003
+UNSEEN, LOSS, SHIVER = 0.005, 0.006, 0.003
 SLOW_FRAMES, SOFT_FRAMES = 25, 9  # windows whose median, and then mean, is the slow part of a drift
 COLOURS = np.stack(np.meshgrid(*[[0.15, 0.4, 0.7]] * 3), -1).reshape(-1, 3)  # on which a change is weighed
 
@@ -114,20 +114,26 @@ def smalls(video: Video, mask: Video | None, begin: int, end: int) -> Iterator[S
     return (Small(*both) for both in zip(pictures(video, size, order), keeps(mask, size, order), strict=True))
 
 
-def settled(found: Found) -> list[Grade]:
-    """What of the grades found is worth doing: the rest may as well be light, or noise.
+def settled(found: Found, keep_light: bool = False) -> list[Grade]:
+    """What of the grades found is worth doing: the rest may as well be noise.
 
-    A slow drift counts as far as it exceeds what cannot be seen, and what may have been lost on the way. What leaps
-    from frame to frame is seen on the same points, and counts but for a shiver.
+    A slow drift counts as far as it exceeds what cannot be seen, and what may have been lost on the way; not at all
+    where it is light that changes, which no frames can tell from drift. What leaps from frame to frame is seen on the
+    same points, and counts but for a shiver.
     """
-    vectors, half = found.vectors, SLOW_FRAMES // 2
-    slow = np.stack([np.median(vectors[max(0, i - half) : i + half + 1], 0) for i in range(len(vectors))])
-    padded = np.pad(slow, ((SOFT_FRAMES // 2, SOFT_FRAMES // 2), (0, 0)), mode="edge")
-    slow = np.lib.stride_tricks.sliding_window_view(padded, SOFT_FRAMES, 0).mean(-1)
+    vectors = found.vectors
+    slow = _windows(_windows(vectors, SLOW_FRAMES, np.median), SOFT_FRAMES, np.mean)
     softened, whole = (np.stack([Grade(one).of(COLOURS) for one in part]) for part in (slow, vectors))
     drift, leap = np.abs(softened - COLOURS).mean((1, 2)), np.abs(whole - softened).mean((1, 2))
     unseen = UNSEEN + LOSS * np.sqrt(np.maximum(found.handovers - 1, 0))
-    return [Grade(one) for one in slow * _above(drift, unseen) + (vectors - slow) * _above(leap, SHIVER)]
+    drifted = 0 if keep_light else slow * _above(drift, unseen)
+    return [Grade(one) for one in drifted + (vectors - slow) * _above(leap, SHIVER)]
+
+
+def _windows(vectors: np.ndarray, length: int, statistic: Callable) -> np.ndarray:
+    """A statistic of the window around each of vectors [T, 18]; beyond the ends their course goes on."""
+    padded = np.pad(vectors, ((length // 2, length // 2), (0, 0)), mode="reflect", reflect_type="odd")
+    return np.stack([statistic(padded[i : i + length], 0) for i in range(len(vectors))])
 
 
 def _above(size: np.ndarray, least: np.ndarray | float) -> np.ndarray:
