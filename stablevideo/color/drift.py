@@ -131,7 +131,11 @@ def settled(found: Found, keep_light: bool = False) -> list[Grade]:
 
 
 def _windows(vectors: np.ndarray, length: int, statistic: Callable) -> np.ndarray:
-    """A statistic of the window around each of vectors [T, 18]; beyond the ends their course goes on."""
+    """A statistic of the window around each of vectors [T, 18]; beyond the ends their course goes on.
+
+    A short clip is looked at in windows of half its length at the most.
+    """
+    length = min(length, len(vectors) // 2 | 1)
     padded = np.pad(vectors, ((length // 2, length // 2), (0, 0)), mode="reflect", reflect_type="odd")
     return np.stack([statistic(padded[i : i + length], 0) for i in range(len(vectors))])
 
