@@ -164,7 +164,7 @@ def test_light_that_truly_changes_and_a_cut_stay(clean, tmp_path):
 
 
 def test_flicker_goes_where_light_is_kept(tmp_path):
-    light = [p * (0.5 + 0.04 * i) for i, p in enumerate(frames())]
+    light = [p * (0.75 + 0.015 * i) for i, p in enumerate(frames())]
     wanted = clip(tmp_path / "sunrise", light).frames(range(COUNT))
     video = clip(tmp_path / "flicker", [p * (0.8 if i in (4, 9) else 1) for i, p in enumerate(light)])
     found = repaired(video, None, None, ColorCorrectionOptions(keep_light=True))
