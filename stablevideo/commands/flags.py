@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, Optional, cast
 
 import typer
 
-from .errors import InputError
-from .options import choices
-from .places import default_folder
+from ..errors import InputError
+from ..options import choices
+from ..places import default_folder
 
 
 def _folder(kind: Literal["ckpt", "data", "log"], help: str) -> Any:

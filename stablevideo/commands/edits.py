@@ -1,0 +1,156 @@
+"""Commands that change a clip's layers, and render it."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..clips import clip_folder, load_clip
+from ..diffusion.spec import find_model
+from ..edit.background import edit_background
+from ..edit.keyframes import edit_foreground
+from ..edit.own_picture import lay_picture
+from ..edit.painting import Edit
+from ..edit.recolour import recolour as recoloured
+from ..errors import InputError
+from ..files import whole_file
+from ..layers.coords import LayerName
+from ..layers.layered_video import LayeredVideo
+from ..options import BackgroundOptions, ForegroundOptions, RecolourOptions, RenderOptions
+from ..progress import within
+from ..results import save_run
+from ..video.pictures import read_picture
+from .flags import Ckpt, Data, Device, Json, Log, Name, Output, Size, parse_size, picked, with_flags
+from .terminal import end_line, show
+
+
+@with_flags(ForegroundOptions, BackgroundOptions, RenderOptions)
+def edit(
+    name: Name,
+    *,
+    foreground: Annotated[str | None, typer.Option(help="what the foreground should be")] = None,
+    background: Annotated[str | None, typer.Option(help="what the background should be")] = None,
+    model: Annotated[str | None, typer.Option(help="which model paints; see the README")] = None,
+    offload: Annotated[bool, typer.Option("--offload", help="save GPU memory, a little slower")] = False,
+    safety_checker: Annotated[bool, typer.Option(help="hold back flagged pictures")] = True,
+    output: Output = None,
+    data: Data,
+    ckpt: Ckpt,
+    log: Log,
+    device: Device = None,
+    as_json: Json = False,
+    given: dict[str, Any],
+) -> None:
+    """Edit a clip's foreground, background or both with words, and render it."""
+    if not foreground and not background:
+        raise InputError("nothing to do; write --foreground TEXT, --background TEXT or both.")
+    # What is wrong with the options shows before anything is loaded.
+    render_options = RenderOptions(**picked(RenderOptions, given))
+    defaults = find_model(model, ckpt).defaults
+    back = BackgroundOptions(**{**defaults, **picked(BackgroundOptions, given)})
+    front = ForegroundOptions(**{**defaults, **picked(ForegroundOptions, given)})
+    clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.2, "loading the clip: "))
+    from ..diffusion.editor import load_editor  # takes seconds
+
+    editor = load_editor(model, ckpt, device, offload, safety_checker)
+    edits: dict[LayerName, Edit] = {}
+    if background:
+        part = within(show, 0.2, 0.45, "background: ")
+        edits["background"] = edit_background(clip, background, editor, back, part)
+    if foreground:
+        part = within(show, 0.45, 0.85, "foreground: ")
+        edits["foreground"] = edit_foreground(clip, foreground, editor, front, part)
+    folder = save_run(
+        clip,
+        log,
+        {"edits": [edit.settings for edit in edits.values()]},
+        foreground=edits["foreground"].atlas if foreground else None,
+        background=edits["background"].atlas if background else None,
+        keyframes=edits["foreground"].keyframes if foreground else (),
+        options=render_options,
+        progress=within(show, 0.85, 1, "rendering "),
+    )
+    _finish(folder, clip, output, as_json, {layer: edit.settings for layer, edit in edits.items()})
+
+
+@with_flags(RenderOptions)
+def render(
+    name: Name,
+    *,
+    foreground_atlas: Annotated[
+        Path | None, typer.Option(help="a picture over or in place of the foreground atlas")
+    ] = None,
+    background_atlas: Annotated[
+        Path | None, typer.Option(help="a picture over or in place of the background atlas")
+    ] = None,
+    size: Size = None,
+    output: Output = None,
+    data: Data,
+    log: Log,
+    device: Device = None,
+    as_json: Json = False,
+    given: dict[str, Any],
+) -> None:
+    """Map atlases, edited by hand or the clip's own, back to a video.
+
+    A picture with transparency lies over the clip's own atlas, one without takes its place.
+    """
+    options = RenderOptions(**{**given, **parse_size(size)})
+    clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.5, "loading the clip: "))
+    given_atlases: dict[LayerName, Path | None] = {"foreground": foreground_atlas, "background": background_atlas}
+    edits = {layer: lay_picture(clip, layer, read_picture(path, True)) for layer, path in given_atlases.items() if path}
+    folder = save_run(
+        clip,
+        log,
+        {"edits": [edit.settings for edit in edits.values()]},
+        foreground=edits["foreground"].atlas if "foreground" in edits else None,
+        background=edits["background"].atlas if "background" in edits else None,
+        options=options,
+        progress=within(show, 0.5, 1, "rendering "),
+    )
+    _finish(folder, clip, output, as_json, {})
+
+
+@with_flags(RecolourOptions, RenderOptions)
+def recolour(
+    name: Name,
+    *,
+    layer: Annotated[LayerName, typer.Option(help="which layer gets other colours")] = "foreground",
+    size: Size = None,
+    output: Output = None,
+    data: Data,
+    log: Log,
+    device: Device = None,
+    as_json: Json = False,
+    given: dict[str, Any],
+) -> None:
+    """Give one layer of a clip other colours, and render it; shapes and texture stay."""
+    colours = RecolourOptions(**picked(RecolourOptions, given))
+    options = RenderOptions(**{**picked(RenderOptions, given), **parse_size(size)})
+    clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.5, "loading the clip: "))
+    edit = recoloured(clip, layer, colours)
+    folder = save_run(
+        clip,
+        log,
+        {"edits": [edit.settings]},
+        foreground=edit.atlas if layer == "foreground" else None,
+        background=edit.atlas if layer == "background" else None,
+        options=options,
+        progress=within(show, 0.5, 1, "rendering "),
+    )
+    _finish(folder, clip, output, as_json, {layer: edit.settings})
+
+
+def _finish(folder: Path, clip: LayeredVideo, output: Path | None, as_json: bool, facts: dict) -> None:
+    video = folder / "video.mp4"
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(output) as partial:
+            shutil.copyfile(video, partial)
+    end_line()
+    if as_json:
+        print(json.dumps({"video": str(output or video), "folder": str(folder), "clip": clip.name, **facts}))
+    else:
+        print(output or video)
