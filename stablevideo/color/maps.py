@@ -10,13 +10,14 @@ import numpy as np
 ORDER = 3  # of each channel's polynomial
 FEATURES = 1 + 3 * ORDER
 IDENTITY = np.eye(FEATURES, 3, -1)  # nothing is changed
-SIGMA = 0.02  # residuals much larger than this count less and less (IRLS on a Charbonnier loss)
-ROUNDS = 6
+# Residuals much larger than this count for nothing (Geman and McClure 1987), in one round of IRLS after the other: what
+# an edit changed on purpose is let go step by step.
+SIGMAS = (0.06, 0.05, 0.04, 0.03, 0.025, 0.02)
 # Share of the samples' weight by which each coefficient is held to that of a mere gain, offset and own channel least,
 # squares and cubes most: colours that no sample shows must not be thrown far.
-RIDGE = np.full((FEATURES, 3), 1e-3)
-RIDGE[0] = 1e-6
-RIDGE[1:4] = np.where(np.eye(3) > 0, 1e-6, 1e-4)
+RIDGE = np.full((FEATURES, 3), 2e-3)
+RIDGE[0] = 2e-6
+RIDGE[1:4] = np.where(np.eye(3) > 0, 2e-6, 2e-4)
 DARKEST, BRIGHTEST = 0.02, 0.98  # colours beyond are clipped: what they were cannot be told
 LEAST, LEAST_SHARE = 50, 0.02  # samples that are not clipped, and their share of all, that a map needs
 FIXED_POINT = 32.0  # of a grey level, in tables of 16 bits
@@ -59,10 +60,9 @@ class ColorMap:
         found = cls.gain(colours, wanted)
         start = found.coefficients
         features = _features(colours)
-        for _ in range(ROUNDS):
+        for sigma in SIGMAS:
             mapped = found.of(colours)
-            residual = np.sqrt(((wanted - mapped) ** 2).mean(1))
-            robust = weights * SIGMA / (residual + SIGMA)
+            robust = weights / (1 + np.square(wanted - mapped).mean(1) / sigma**2) ** 2
             robust /= robust.sum()
             # Both sides are noisy. Least squares would take the noise of one for a lack of contrast, frame by frame; an
             # instrument with as much of either's noise does not (Fuller 1987, section 2.4).
