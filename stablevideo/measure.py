@@ -55,10 +55,10 @@ def measure(
         truth = frame if original is None else original
         flow = _flow(search, before[1], truth) if before else None
         lab = _lab(frame)
-        own.add(frame, lab, before[0] if before else None, flow)
+        own.add(frame, lab, before[0] if before else None, flow, keep)
         if theirs and original is not None:
             wanted = _lab(original)
-            theirs.add(original, wanted, before[1] if before else None, flow)
+            theirs.add(original, wanted, before[1] if before else None, flow, keep)
             against.append(_closeness(frame, original, keep))
             off.append(_off(lab, wanted, keep))
         before = frame, truth
@@ -101,9 +101,10 @@ class _Record:
         lab: Tensor,
         before: np.ndarray | None,
         flow: tuple[np.ndarray, np.ndarray] | None,
+        keep: np.ndarray | None = None,
     ) -> None:
-        """A frame, uint8 [H, W, 3], its Lab, the one before, and the flow to it with its trust."""
-        mean = lab.mean((1, 2), keepdim=True)
+        """A frame, uint8 [H, W, 3], its Lab, the one before, the flow to it with its trust, and what was to be kept."""
+        mean, kept = lab.mean((1, 2), keepdim=True), _mean(lab, keep)
         if before is not None and flow is not None and self.last is not None:
             difference = cv2.absdiff(frame, before)
             self.counts += np.bincount(difference.ravel(), minlength=LEVELS)
@@ -111,8 +112,8 @@ class _Record:
             self._along(frame, lab, warp(before, flow[0]), flow[1])
             self.curves["mean_colour_step"].append(float(delta_e(self.last, mean)))
         if self.first is None:
-            self.first = mean
-        self.curves["drift"].append(float(delta_e(self.first, mean)))
+            self.first = kept
+        self.curves["drift"].append(float(delta_e(self.first, kept)))
         self.last = mean
 
     def _along(self, frame: np.ndarray, lab: Tensor, warped: np.ndarray, valid: np.ndarray) -> None:
@@ -163,8 +164,13 @@ def _closeness(frame: np.ndarray, original: np.ndarray, keep: np.ndarray | None)
 
 def _off(lab: Tensor, wanted: Tensor, keep: np.ndarray | None) -> float:
     """CIEDE2000 between the mean colours of a frame and of what it should be, over the pixels that were to be kept."""
-    still = torch.from_numpy(keep) if keep is not None and keep.any() else torch.ones(lab.shape[1:], dtype=torch.bool)
-    return float(delta_e(*(colours[:, still].mean(1)[:, None, None] for colours in (lab, wanted))))
+    return float(delta_e(_mean(lab, keep), _mean(wanted, keep)))
+
+
+def _mean(lab: Tensor, keep: np.ndarray | None) -> Tensor:
+    """The mean colour [3, 1, 1] of the pixels that were to be kept, or of all where there are none."""
+    pixels = lab.flatten(1) if keep is None or not keep.any() else lab[:, torch.from_numpy(keep)]
+    return pixels.mean(1)[:, None, None]
 
 
 def _tensor(picture: np.ndarray) -> Tensor:

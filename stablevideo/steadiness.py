@@ -48,8 +48,8 @@ class Steadiness:
     mean_colour_step
         CIEDE2000 between the mean Lab of neighbouring frames.
     drift, drift_range
-        How far the mean colour leaves that of the first frame: slope in CIEDE2000 a hundred frames, and largest less
-        least.
+        How far the mean colour, where a mask is known that of the pixels to be kept, leaves that of the first frame:
+        slope in CIEDE2000 a hundred frames, and largest less least.
     curves
         By name, one number for each frame, or for each frame but the first.
     """

@@ -90,6 +90,10 @@ def test_what_was_to_be_kept_is_judged_by_itself(clean, tmp_path):
     assert found.kept_ssim > 0.99
     assert found.psnr < 30
     assert max(found.off_source) < 1e-6
+    fading = clip(
+        tmp_path / "fading", lambda frame, i: painted(frame, i) * (1 - 0.1 * i * (frame * 0 + painted(frame * 0, i)))
+    )
+    assert measure(fading, None, masks).video.drift_range < 0.6 * measure(fading).video.drift_range
     one = tmp_path / "one"
     one.mkdir()
     (one / "0.png").write_bytes((tmp_path / "masks" / "000.png").read_bytes())
