@@ -14,6 +14,7 @@ from ..video.ahead import ahead
 from ..video.flow import Search
 from ..video.read import Video
 from ..video.together import keeps, pictures
+from .fit import fit_grade
 from .grade import SIZE, Grade
 from .points import Points
 
@@ -61,7 +62,7 @@ def follow(frames: Iterable[Small]) -> Iterator[tuple[Grade, float] | None]:
             shown = points.samples(picture, keep)
             if shown:
                 samples, handovers = shown
-                grade = Grade.fit(samples, grade, handovers)
+                grade = fit_grade(samples, grade, handovers)
         yield grade, handovers
         points.begin(picture, grade, handovers)
         before = grey

@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .grade import Grade, Samples
+from .fit import Samples
+from .grade import Grade
 
 STEP_PX = 3  # of the grid on which points begin
 RETURN_PX = 0.5  # how close to its start a point must come, there and back

@@ -16,6 +16,7 @@ from ..video.flow import agree
 from ..video.read import Video
 from ..video.together import keeps, pictures, same_shape
 from .drift import SAME_SCENE, compared_at, fast_search, normalised
+from .fit import fit_grade
 from .grade import Grade
 from .maps import ColorMap
 from .points import Points
@@ -84,7 +85,7 @@ def like_picture(video: Video, picture: Video, frame: int, by_statistics: bool) 
     points.begin(_soft(wanted).reshape(wanted.shape).astype(np.float32) / 255, Grade.identity(), 0)
     points.follow(there, back)
     shown = points.samples(_soft(own).reshape(own.shape).astype(np.float32) / 255, None)
-    return Grade.fit(shown[0], start, shown[1]) if shown else start
+    return fit_grade(shown[0], start, shown[1]) if shown else start
 
 
 def _each(
