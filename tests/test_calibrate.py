@@ -174,6 +174,26 @@ def test_flicker_goes_where_light_is_kept(tmp_path):
     assert off(found, wanted).max() < 1
 
 
+def test_between_two_frames_that_are_right_light_takes_its_course(tmp_path):
+    sunrise = clip(tmp_path / "sunrise", [p * (0.6 + 0.03 * i) for i, p in enumerate(frames())])
+    found = repaired(sunrise, None, None, ColorCorrectionOptions(references=f"0, {COUNT - 1}"))
+    assert off(found, sunrise.frames(range(COUNT))).max() < 2.5
+    assert off(found, sunrise.frames([0] * COUNT)).max() > 10
+
+
+def test_what_comes_into_view_is_held_to_what_was_there_before(tmp_path):
+    """Nothing of the first frame is left in the last; all the while it grows darker."""
+    count = 45
+    wide = 0.1 + 0.75 * smooth_picture((SIZE[0], SIZE[1] + 4 * count), 5)
+    pan = [wide[:, :, 4 * i : 4 * i + SIZE[1]] for i in range(count)]
+    wanted = clip(tmp_path / "pan", pan).frames(range(count))
+    video = clip(tmp_path / "dark", [p * (1 - 0.012 * i) for i, p in enumerate(pan)])
+    before, after = off(video.frames(range(count)), wanted), off(repaired(video), wanted)
+    assert before[-1] > 10
+    assert after.mean() < 1.5
+    assert after[-1] < 3
+
+
 def test_frames_named_as_right_hold_those_around_them(clean, tmp_path):
     """The clip is dark, but for frames 3 and 8."""
     pictures = [p * (1 if i in (3, 8) else 0.8) for i, p in enumerate(frames())]
@@ -332,3 +352,13 @@ def test_a_grade_is_found_though_both_sides_are_noisy():
     assert ((high - low) / 0.2).mean() == pytest.approx(1.2, abs=0.08)
     nothing = fit_grade(Samples(colours, colours, cells), Grade.identity(), 1)
     assert np.abs(nothing.coefficients).max() < 1e-6
+
+
+def test_of_points_that_were_lost_only_gains_are_read():
+    """Their colours are others', and more varied: no contrast has changed."""
+    rng = np.random.default_rng(4)
+    colours = rng.normal(0.4, 0.06, (1500, 3)).clip(0.05, 0.95)
+    wanted = 1.1 * rng.normal(0.4, 0.12, (1500, 3)).clip(0.05, 0.95)
+    found = fit_grade(Samples(colours, wanted, np.eye(9)[rng.integers(0, 9, 1500)]), Grade.identity(), 1)
+    assert np.abs(found.coefficients[3:]).max() < 1e-9
+    assert np.exp(found.coefficients[:3]) == pytest.approx(1.1, abs=0.05)

@@ -15,6 +15,7 @@ CERTAIN = 2.0  # variances of doubt that a change must exceed before any of it c
 # What each hand-over of colours from points to new ones may lose: of a log gamma, of the hue's angle in radians or a
 # log saturation, and of a colour in [0, 1].
 GAMMA_LOSS, TURN_LOSS, COLOUR_LOSS = 0.03, 0.05, 0.004
+LOST, SURE = 0.88, 0.92  # correlation of logarithms: of points on fast motion, and least of those followed well
 SHOWN = 100  # samples on which the matrix is weighed against its doubt
 # Orthonormal axes across grey: red - green, yellow - blue.
 OPPONENT = np.array([[1, -1, 0], [1, 1, -2]]) / np.sqrt([[2], [6]])
@@ -49,42 +50,61 @@ def fit_grade(samples: Samples, before: Grade, handovers: float) -> Grade:
     off = np.abs(wanted - before.of(colours)).max(1)
     usual = np.median(off) + 0.01
     weights = cells * (usual / (off + usual))[:, None]
-    curves = _curves(colours, wanted, weights, handovers)
+    followed = _followed(colours, wanted, weights.sum(1))
+    curves = _curves(colours, wanted, weights, handovers, followed)
     curved = Grade(curves).of(colours)
-    turning, centre = _turning(curved, wanted, weights, handovers)
-    matrix, offset = _rest(curved @ turning.T + centre, wanted, weights, handovers)
+    turning, centre = _turning(curved, wanted, weights, handovers, followed)
+    matrix, offset = _rest(curved @ turning.T + centre, wanted, weights, handovers, followed)
     curves[6:15], curves[15:] = (matrix @ turning - np.eye(3)).ravel(), matrix @ centre + offset
     return Grade(curves)
 
 
-def _curves(colours: np.ndarray, wanted: np.ndarray, weights: np.ndarray, handovers: float) -> np.ndarray:
+def _curves(
+    colours: np.ndarray, wanted: np.ndarray, weights: np.ndarray, handovers: float, followed: float
+) -> np.ndarray:
     """Gains and gammas, as a grade's coefficients [18]."""
     logs, wanted_logs = np.log(colours), np.log(wanted)
     log_gamma, doubt = _jackknife(_log_gamma, logs, wanted_logs, weights)
-    log_gamma = log_gamma * _certain(np.square(log_gamma), np.square(doubt).sum(0), GAMMA_LOSS**2 * handovers)
+    log_gamma = (
+        log_gamma * _certain(np.square(log_gamma), np.square(doubt).sum(0), GAMMA_LOSS**2 * handovers) * followed
+    )
     log_gain = np.median(wanted_logs - np.exp(log_gamma) * logs, 0)
     return np.concatenate([log_gain, log_gamma, np.zeros(12)])
 
 
 def _turning(
-    colours: np.ndarray, wanted: np.ndarray, weights: np.ndarray, handovers: float
+    colours: np.ndarray, wanted: np.ndarray, weights: np.ndarray, handovers: float, followed: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The matrix and offset that turn hue and scale saturation about the mean colour."""
     turn, doubt = _jackknife(_turn_and_saturation, colours, wanted, weights)
-    matrix = _chroma_matrix(*(turn * _certain(np.square(turn), np.square(doubt).sum(0), TURN_LOSS**2 * handovers)))
+    turn = turn * _certain(np.square(turn), np.square(doubt).sum(0), TURN_LOSS**2 * handovers) * followed
+    matrix = _chroma_matrix(*turn)
     mean = np.average(colours, 0, weights.sum(1))
     return matrix, mean - matrix @ mean
 
 
 def _rest(
-    colours: np.ndarray, wanted: np.ndarray, weights: np.ndarray, handovers: float
+    colours: np.ndarray, wanted: np.ndarray, weights: np.ndarray, handovers: float, followed: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The matrix and offset that are left, as far as the colours they move are moved beyond doubt."""
     linear, doubt = _jackknife(_matrix_and_offset, colours, wanted, weights)
     shown = np.insert(colours[:: max(1, len(colours) // SHOWN)], 3, 1, 1)
     doubted = np.square(shown @ doubt.swapaxes(1, 2)).sum(0).mean()
-    linear = linear * _certain(np.square(shown @ linear.T).mean(), doubted, COLOUR_LOSS**2 * handovers)
+    linear = linear * _certain(np.square(shown @ linear.T).mean(), doubted, COLOUR_LOSS**2 * handovers) * followed
     return np.eye(3) + linear[:, :3], linear[:, 3]
+
+
+def _followed(colours: np.ndarray, wanted: np.ndarray, weights: np.ndarray) -> float:
+    """How surely the samples show the same things, 0 to 1: what was lost on the way correlates less.
+
+    Only gains are read off samples that were lost: a median of ratios bears them, spreads do not.
+    """
+    logs, wanted_logs = (np.log(side) - np.average(np.log(side), 0, weights) for side in (colours, wanted))
+    together, own, other = (
+        weights @ (a * b) for a, b in ((logs, wanted_logs), (logs, logs), (wanted_logs, wanted_logs))
+    )
+    correlation = (together / np.sqrt(np.maximum(own * other, 1e-12))).mean()
+    return float(np.clip((correlation - LOST) / (SURE - LOST), 0, 1))
 
 
 def _certain(squared: np.ndarray, variance: np.ndarray, lost: float) -> np.ndarray:
