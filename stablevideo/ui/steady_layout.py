@@ -1,6 +1,7 @@
 """How the tab that steadies colours is laid out: the clip, what is right in it, the options, the result."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import gradio as gr
 from gradio.blocks import Block
@@ -35,6 +36,7 @@ STYLE = """
 :is(#steady-frames, #steady-leaps) .thumbnail-item { aspect-ratio: var(--shape); height: auto }
 :is(#steady-frames, #steady-leaps) .caption-label { opacity: 1 }
 :is(#steady-frames, #steady-leaps) .grid-wrap { min-height: 0 }
+#steady-comparison video { max-height: 70vh }
 #steady-table :is(th, td) { padding: 6px 10px }
 #steady-table :is(th, td):not(:first-child) { white-space: nowrap; text-align: right }
 """
@@ -55,6 +57,11 @@ class SteadyInputs:
     run: gr.Button
     measure: gr.Button
     cancel: gr.Button
+
+    @property
+    def numbers(self) -> gr.Textbox:
+        """The numbers of the frames that are right."""
+        return cast(gr.Textbox, self.options["references"])
 
     @property
     def files(self) -> list[Component]:
@@ -107,7 +114,7 @@ class SteadyLayout:
     def of_a_clip(self) -> list[Block]:
         """What another clip changes."""
         part = self.inputs
-        of_frames = [part.right, part.said, part.frames, part.chosen, part.options["references"]]
+        of_frames = [part.right, part.said, part.frames, part.chosen, part.numbers]
         return [part.facts, *of_frames, *self.results.outputs]
 
 

@@ -57,7 +57,6 @@ def build_steady_tab(workshop: Workshop) -> SteadyLayout:
     @with_messages
     def cancel(request: gr.Request) -> None:
         workshop.visits.cancel(request, "steady")
-        gr.Info("What runs will end at its next step, and what waits will not run.", title="Cancel")
 
     part.cancel.click(cancel, None, None, **(UNDOCUMENTED | AT_ONCE | {"queue": False, "api_name": "cancel_steady"}))
     return layout
@@ -77,7 +76,7 @@ def uploader(workshop: Workshop, layout: SteadyLayout) -> Callable[..., Changes]
             part.said: "",
             part.frames: gr.Gallery(None, visible=False),
             part.chosen: gr.Column(visible=False),
-            part.options["references"]: "",
+            part.numbers: "",
         }
         if not path:
             return nothing
@@ -101,7 +100,7 @@ def uploader(workshop: Workshop, layout: SteadyLayout) -> Callable[..., Changes]
 
 def _bind_choice(part: SteadyInputs) -> None:
     """Frames that are right are clicked on, or written."""
-    numbers = part.options["references"]
+    numbers = part.numbers
 
     def marked(right: RightFrames, gallery: list[tuple[str, str]], references: str) -> Changes:
         pictures = [(path, words) for (path, _), words in zip(gallery, right.captions(references), strict=True)]
@@ -127,7 +126,8 @@ def _bind_choice(part: SteadyInputs) -> None:
 
     inputs = [part.right, part.frames, numbers]
     part.frames.select(click, inputs, [part.said, part.frames, numbers], **PRIVATE)
-    numbers.input(write, inputs, [part.said, part.frames], **NEWEST)
+    # Gradio's `input` does not come when a sign is taken away.
+    gr.on([numbers.input, numbers.blur, numbers.submit], write, inputs, [part.said, part.frames], **NEWEST)
 
 
 def _bind_run(workshop: Workshop, layout: SteadyLayout) -> None:

@@ -54,6 +54,14 @@ def test_a_clip_that_drifts_is_steadied(page, drifted, tmp_path):  # noqa: F811
         expect(page.locator("#steady-said")).to_contain_text(said)
     expect(page.get_by_label("right frames")).to_have_value("11")
     expect(frames.nth(COUNT - 1)).to_contain_text("is right")
+    numbers = page.get_by_label("right frames")
+    numbers.press("End")
+    numbers.press_sequentially(" 99")
+    expect(page.locator("#steady-said")).to_contain_text("Frame 99 is out of range; the clip has frames 0 to 11")
+    for _ in range(3):
+        numbers.press("Backspace")
+    numbers.press("Tab")
+    expect(page.locator("#steady-said")).to_contain_text("Frame 11 is right")
 
     page.locator("#steady-run").click()
     expect(page.locator("#steady-comparison video")).to_have_attribute("src", A_VIDEO, timeout=RUN_MS)
