@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,10 @@ SHOWN: dict[str, tuple[str, float, int]] = {
     "mean_colour_step": ("of the mean colour", 1, 3),
     "drift": ("drift a hundred frames, CIEDE2000", 1, 2),
     "drift_range": ("drift, most less least", 1, 2),
+}
+SHOWN_AGAINST_SOURCE: dict[str, tuple[str, float, int]] = {
+    "flicker": ("flicker, times the source's", 1, 2),
+    "mean_off_source": ("mean colour off the source's, CIEDE2000", 1, 2),
 }
 SHOWN_OF_CLIP: dict[str, tuple[str, float, int]] = {
     "clip_t": ("CLIP-T, cosine x 100", 1, 2),
@@ -127,6 +132,11 @@ class Measures:
     clip_scores: ClipScores | None = None
     source_clip_scores: ClipScores | None = None
 
+    @property
+    def mean_off_source(self) -> float | None:
+        """The mean of `off_source`; None without a source."""
+        return float(np.mean(self.off_source)) if self.off_source else None
+
 
 def slope_a_hundred(curve: np.ndarray) -> float:
     """How much a curve rises in a hundred frames, by least squares."""
@@ -153,6 +163,22 @@ def table(found: Measures) -> str:
     if found.kept_psnr is not None:
         lines.append(f"where nothing should change: {found.kept_psnr:.2f} dB, SSIM {found.kept_ssim:.4f}")
     return "\n".join(lines)
+
+
+def compared(measures: Sequence[Measures]) -> list[tuple[str, ...]]:
+    """The figures of several videos of one source as rows: in words, then a column each, and the source's last."""
+    source = measures[0].source
+    columns = [found.video for found in measures] + ([source] if source else [])
+    rows = [
+        (words, *(_shown(getattr(column, name), scale, places) for column in columns))
+        for name, (words, scale, places) in SHOWN.items()
+    ]
+    if source:
+        rows += [
+            (words, *(_shown(getattr(found, name), scale, places) for found in measures), "-")
+            for name, (words, scale, places) in SHOWN_AGAINST_SOURCE.items()
+        ]
+    return rows
 
 
 def _rows(shown: dict[str, tuple[str, float, int]], video: Any, source: Any) -> list[str]:

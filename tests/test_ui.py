@@ -17,7 +17,7 @@ import torch
 from gradio_client import Client, handle_file
 from gradio_client.utils import Status
 
-from stablevideo import BackgroundOptions, ForegroundOptions, load_clip, read_video
+from stablevideo import BackgroundOptions, ColorCorrectionOptions, ForegroundOptions, load_clip, read_video
 from stablevideo.errors import InputError
 from stablevideo.layers.store import save_layers
 from stablevideo.nla.networks import NLAConfig, NLANetworks, save_networks
@@ -99,12 +99,15 @@ def test_widgets_have_the_options_defaults_and_ranges(options):
 
 def test_every_step_has_a_named_endpoint(person):
     endpoints = person.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    wordless = {"/foreground_picture", "/background_picture", "/recolour"}
+    wordless = {"/foreground_picture", "/background_picture", "/recolour", "/steady_colours", "/measure"}
     assert set(endpoints) == {"/load_clip", "/edit_foreground", "/edit_background", "/render", "/cancel"} | wordless
     parameters = {p["parameter_name"]: p for p in endpoints["/edit_foreground"]["parameters"]}
     assert {item.name for item in fields(ForegroundOptions)} < set(parameters)
     assert parameters["prompt"]["parameter_default"] == "a picture of an orange suv"
     assert parameters["keyframes"]["parameter_default"] == "auto"
+    given = {p["parameter_name"] for p in endpoints["/steady_colours"]["parameters"]}
+    left_out = {"enable", "reference_frame"}
+    assert given == {"video", "source"} | {item.name for item in fields(ColorCorrectionOptions)} - left_out
 
 
 def test_the_whole_job_by_client(person):

@@ -71,6 +71,7 @@ class ResultPart:
     cancel: gr.Button
     video: gr.Video
     files: gr.Files
+    steady: gr.Button
 
 
 @dataclass(frozen=True)
@@ -239,4 +240,5 @@ def _lay_out_result() -> ResultPart:
         with gr.Column():
             video = gr.Video(label="result", interactive=False, autoplay=True, loop=True, elem_id="result")
             files = gr.Files(label="video and settings.json", interactive=False, height=150, elem_id="files")
-    return ResultPart(keyframes, options, run, cancel, video, files)
+            steady = gr.Button("Measure and steady this", visible=False, elem_id="steady-this")
+    return ResultPart(keyframes, options, run, cancel, video, files, steady)

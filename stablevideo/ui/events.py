@@ -2,14 +2,15 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
 import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-Tab = Literal["edit", "video"]
+Tab = Literal["edit", "video", "steady"]
+TABS: tuple[Tab, ...] = get_args(Tab)
 
 
 class EventOptions(TypedDict, total=False):
@@ -25,11 +26,13 @@ class EventOptions(TypedDict, total=False):
     trigger_mode: Literal["once", "multiple", "always_last"] | None
 
 
-# One at a time each, over all visitors: edits share the model and its device, a fit takes every core for minutes, and
-# looking at a video or finding its object takes every core for seconds. None waits for another queue's jobs.
+# One at a time each, over all visitors: edits share the model and its device, a fit takes every core for minutes,
+# looking at a video or finding its object takes every core for seconds, and steadying or measuring takes one for a
+# minute. None waits for another queue's jobs.
 EDIT_QUEUE: EventOptions = {"concurrency_id": "edit", "concurrency_limit": 1}
 LOOK_QUEUE: EventOptions = {"concurrency_id": "look", "concurrency_limit": 1}
 FIT_QUEUE: EventOptions = {"concurrency_id": "fit", "concurrency_limit": 1}
+STEADY_QUEUE: EventOptions = {"concurrency_id": "steady", "concurrency_limit": 1}
 AT_ONCE: EventOptions = {"concurrency_limit": None}
 
 PRIVATE: EventOptions = AT_ONCE | {"api_visibility": "private", "show_progress": "hidden"}

@@ -8,8 +8,10 @@ from starlette.middleware import Middleware
 from .clip_part import clip_loader
 from .edit_layout import EditLayout
 from .edit_tab import build_edit_tab
-from .events import EDIT_QUEUE, PRIVATE, Arrivals, Changes
+from .events import EDIT_QUEUE, PRIVATE, STEADY_QUEUE, Arrivals, Changes
 from .settings import Settings
+from .steady_layout import STYLE, SteadyLayout
+from .steady_tab import build_steady_tab, measurer, uploader
 from .workshop import Workshop
 from .your_video_layout import FitStep
 from .your_video_tab import build_your_video_tab
@@ -18,7 +20,7 @@ SWEEP_S, SERVED_S = 3600, 24 * 3600  # Gradio's own copies of what it serves are
 MOST_WAITING = 32
 INTRODUCTION = """# StableVideo
 Edit a video with words; the edit does not flicker. Load a clip, or make one of your own video; say what its
-foreground and its background should be; render."""
+foreground and its background should be; render. Or take the drift out of any clip's colours."""
 
 
 class LaunchOptions(TypedDict):
@@ -28,6 +30,7 @@ class LaunchOptions(TypedDict):
     run_history: bool
     show_error: bool
     theme: gr.themes.Soft
+    css: str
     app_kwargs: dict
 
 
@@ -41,7 +44,10 @@ def build_app(settings: Settings | None = None) -> gr.Blocks:
                 edit = build_edit_tab(workshop)
             with gr.Tab("Your video", id="video"):
                 fit = build_your_video_tab(workshop)
+            with gr.Tab("Steady", id="steady"):
+                steady = build_steady_tab(workshop)
         _bind_clips(page, workshop, tabs, edit, fit)
+        _bind_steady(workshop, tabs, edit, steady)
         page.unload(workshop.visits.close)
     return page.queue(max_size=MOST_WAITING)
 
@@ -67,6 +73,26 @@ def _bind_clips(page: gr.Blocks, workshop: Workshop, tabs: gr.Tabs, edit: EditLa
     )
 
 
+def _bind_steady(workshop: Workshop, tabs: gr.Tabs, edit: EditLayout, steady: SteadyLayout) -> None:
+    """Lead from a rendered video to its measures, beside those of the video that its clip was made from."""
+    rendered, inputs = edit.result, steady.inputs
+    look = uploader(workshop, steady)
+
+    def open_rendered(video: str | None, source: str | None, request: gr.Request) -> Changes:
+        files: Changes = {tabs: gr.Tabs(selected="steady"), inputs.video: video, inputs.source: source}
+        return files | look(video, source, request)
+
+    rendered.video.change(lambda video: gr.Button(visible=bool(video)), [rendered.video], [rendered.steady], **PRIVATE)
+    rendered.steady.click(
+        open_rendered, [rendered.video, edit.clip.source], [tabs, *inputs.files, *steady.of_a_clip], **PRIVATE
+    ).success(
+        measurer(workshop, steady),
+        inputs.files,
+        steady.results.outputs,
+        **(STEADY_QUEUE | {"api_visibility": "private", "show_progress": "hidden"}),
+    )
+
+
 def launch_options() -> LaunchOptions:
     """What `launch` needs for a page that serves nothing but what it made, and takes no giant uploads."""
     return {
@@ -74,5 +100,6 @@ def launch_options() -> LaunchOptions:
         "run_history": False,
         "show_error": True,
         "theme": gr.themes.Soft(),
+        "css": STYLE,
         "app_kwargs": {"middleware": [Middleware(Arrivals)]},
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..options import DecomposeOptions
 from ..video.container import VideoError
-from ..video.read import read_video
+from ..video.read import Video, read_video
 
 LONG_S, LONG_FRAMES = 10, 300  # of a longer video only as much is preselected
 LEAST_FRAMES = 2
@@ -34,6 +34,11 @@ class Upload:
 
 def open_upload(path: str | None) -> Upload:
     """Look at an uploaded file. Raises InputError for what is no video, or has a single frame."""
+    return described(read_upload(path))
+
+
+def read_upload(path: str | None) -> Video:
+    """Open an uploaded file. Raises InputError for what is no video, or has a single frame."""
     if not path:
         raise InputError("there is no video yet; upload one first.")
     file = Path(path)
@@ -43,7 +48,12 @@ def open_upload(path: str | None) -> Upload:
         raise InputError(
             f"the file {file.name} has a single frame; a video of at least {LEAST_FRAMES} frames is needed."
         )
-    return Upload(file, video.frame_count, video.fps, video.height, video.width)
+    return video
+
+
+def described(video: Video) -> Upload:
+    """The facts of a video that was opened."""
+    return Upload(video.path, video.frame_count, video.fps, video.height, video.width)
 
 
 @contextlib.contextmanager
@@ -55,6 +65,16 @@ def hidden_folder(file: Path) -> Iterator[None]:
         raise InputError(f"the file {file.name} is not here any more; upload it again.") from None
     except VideoError as error:
         raise InputError(str(error).replace(str(file), f"the file {file.name}")) from None
+
+
+@contextlib.contextmanager
+def hidden_folders(*videos: Video | None) -> Iterator[None]:
+    """The same for several opened ones."""
+    with contextlib.ExitStack() as stack:
+        for video in videos:
+            if video:
+                stack.enter_context(hidden_folder(video.path))
+        yield
 
 
 def suggested(upload: Upload) -> DecomposeOptions:
@@ -83,24 +103,26 @@ def used_frames(upload: Upload, options: DecomposeOptions) -> range:
 def statement(upload: Upload, options: DecomposeOptions) -> str:
     """What a video is and what of it will be worked on, in words."""
     used, (height, width) = used_frames(upload, options), options.size(upload.size)
-    rate = f"{float(upload.fps):.4g}"
-    seconds = f"{float(upload.frame_count / upload.fps):.1f}"
-    facts = (
-        f"**{upload.frame_count:,} frames of {upload.width}x{upload.height}** at {rate} a second, {seconds} seconds."
-    )
     if len(used) == upload.frame_count:
         chosen = f"All {len(used)} will be used"
     else:
         length = f"{float(len(used) / upload.fps):.1f}"
         chosen = f"Frames {used[0]} to {used[-1]} will be used, {len(used)} frames or {length} seconds"
     takes = duration(len(used) * width * height, options.quality)
-    words = f"{facts} {chosen}, at {width}x{height}; decomposing takes about {takes}."
+    words = f"{facts(upload)} {chosen}, at {width}x{height}; decomposing takes about {takes}."
     if suggested(upload).frames and options == suggested(upload):
         words += (
             f" It is longer than {LONG_S} seconds or {LONG_FRAMES} frames, so only its beginning is preselected: "
             "long parts take long, and things show too many sides."
         )
     return words
+
+
+def facts(upload: Upload) -> str:
+    """How long, how large and how fast a video is, in words."""
+    rate = f"{float(upload.fps):.4g}"
+    seconds = f"{float(upload.frame_count / upload.fps):.1f}"
+    return f"**{upload.frame_count:,} frames of {upload.width}x{upload.height}** at {rate} a second, {seconds} seconds."
 
 
 def scene_choices(parts: Sequence[tuple[int, int]], upload: Upload) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from ..edit.painting import Edit
 from ..errors import InputError
 from ..layers.coords import LayerName
 from ..progress import Cancelled
-from .events import Tab, arrival
+from .events import TABS, Tab, arrival
 from .project import Project
 
 CLOSED_S = 3600  # a visit is kept as long after its page was closed: lines break, and machines sleep
@@ -108,7 +108,7 @@ class Visits:
     def close(self, request: gr.Request) -> None:
         """A page was closed, or its line broke: its jobs end now, its work is kept for a while."""
         if request.session_hash in self._visits:
-            self.cancel(request, "edit", "video")
+            self.cancel(request, *TABS)
             self.of(request).closed = True
 
     def sweep(self) -> None:

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import Field, fields
 from typing import Any
 
@@ -62,15 +62,19 @@ def with_options(options: type, widgets: dict[str, Any]) -> Callable[[Callable],
         inputs = [p for p in own if p.default is inspect.Parameter.empty and not _is_special(p)]
         special = [p for p in own if p not in inputs]
 
-        def run(*values: Any) -> Any:
+        def called(*values: Any) -> Any:
             given = dict(zip([p.name for p in inputs], values, strict=False))
             rest = values[len(inputs) :]
             chosen = options(**{name: _cast(options, name, v) for name, v in zip(names, rest, strict=False)})
             extra = dict(zip([p.name for p in special], rest[len(names) :], strict=False))
             return handler(**given, **extra, options=chosen)
 
+        def run_in_steps(*values: Any) -> Iterator[Any]:
+            yield from called(*values)
+
         # Request and progress come last: Gradio fills them in by position.
         fields_ = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+        run = run_in_steps if inspect.isgeneratorfunction(handler) else called
         decorated: Any = functools.wraps(handler)(run)
         decorated.__signature__ = signature.replace(parameters=[*inputs, *fields_, *special])
         return decorated

@@ -1,5 +1,6 @@
 """What the page's handlers work with: models and clips, loaded once for everybody, and each visitor's own things."""
 
+import shutil
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -11,6 +12,7 @@ from ..device import free_memory
 from ..diffusion.editor import Editor, load_editor
 from ..layers.layered_video import LayeredVideo
 from ..progress import Progress, quiet
+from ..results import new_folder
 from .events import Tab, arrival
 from .settings import Settings
 from .shelf import Shelf
@@ -66,6 +68,11 @@ class Workshop:
             s = self.settings
             self._editor = load_editor(name, s.ckpt, s.device, s.offload, s.safety_checker)
         return self._editor
+
+    def keep(self, folder: Path) -> None:
+        """Copy what was made to where results are kept, on a page that keeps them."""
+        if self.settings.keeps:
+            shutil.copytree(folder, new_folder(self.settings.log))
 
     def begin(self, request: gr.Request, tab: Tab, show: gr.Progress) -> tuple[Visit, Progress]:
         """Begin a job of a tab: the visit it belongs to, and what it reports to."""
