@@ -16,6 +16,7 @@ from stablevideo.errors import InputError
 from stablevideo.video.container import VideoError
 from stablevideo.video.read import read_video
 from stablevideo.video.write import write_video
+from tests.clips import smooth_picture
 
 NTSC = Fraction(30000, 1001)
 
@@ -490,3 +491,15 @@ def test_a_colon_in_a_name_is_a_letter_like_any_other(tmp_path, monkeypatch, nam
     write_video([torch.zeros(2, 3, 16, 16)], name, 24)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert len(read_video(name)) == 2
+
+
+def test_colour_stays_where_it_is_however_often_a_clip_is_written(tmp_path):
+    """By how far red less green has moved, by least squares on its slope."""
+    frames = wanted = smooth_picture((96, 160), 3)[None].repeat(2, 1, 1, 1)
+    for i in range(3):
+        write_video([frames], tmp_path / f"{i}.mp4", 10, crf=4)
+        frames = read_video(tmp_path / f"{i}.mp4").frames([0, 1]) / 255
+    before, after = (picture[0, 0] - picture[0, 1] for picture in (wanted, frames))
+    for dim in (0, 1):
+        slope = torch.gradient(before, dim=dim)[0]
+        assert abs(((after - before) * slope).sum() / slope.square().sum()) < 0.05

@@ -14,7 +14,7 @@ from av.video.reformatter import Colorspace
 from torch import Tensor
 
 from ..files import whole_file
-from .container import EXACT_COLOURS, MAX_SIDE_PX, VIDEO_FORMATS, VideoError, as_rate, open_container, video_stream
+from .container import EXACT_MEANS, MAX_SIDE_PX, VIDEO_FORMATS, VideoError, as_rate, open_container, video_stream
 
 _SOUND_FORMATS = VIDEO_FORMATS + ",mp3,wav,flac,ogg,aac"
 _MP4_SOUND = {"aac", "mp3", "ac3", "eac3"}  # copied into an mp4 as they are
@@ -101,7 +101,9 @@ def _encode(
         output = stack.enter_context(
             contextlib.closing(av.open(f"file:{path.resolve()}", "w", format="mp4", options={"movflags": "+faststart"}))
         )
-        stream = output.add_stream("libx264", rate=fps, options={"crf": str(crf)})
+        # Chroma is the mean of each four pixels, and lies between them: where a file does not say so, readers take it for
+        # the left ones', and colour would move half a pixel each time that a clip is written and read.
+        stream = output.add_stream("libx264", rate=fps, options={"crf": str(crf), "x264-params": "chromaloc=1"})
         stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
         context = stream.codec_context
         context.color_primaries = context.color_trc = context.colorspace = context.color_range = 1  # BT.709, limited
@@ -113,7 +115,7 @@ def _encode(
                 format="yuv420p",
                 dst_colorspace=Colorspace.ITU709,
                 dst_color_range="MPEG",
-                interpolation=EXACT_COLOURS,
+                interpolation=EXACT_MEANS,
             )
             frame.pts, frame.time_base = count, 1 / fps
             output.mux(stream.encode(frame))
