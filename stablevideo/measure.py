@@ -118,7 +118,7 @@ class _Record:
 
     def _along(self, frame: np.ndarray, lab: Tensor, warped: np.ndarray, valid: np.ndarray) -> None:
         """Against the frame before, brought here by the flow."""
-        squared = np.square((frame.astype(np.float32) - warped) / 255).mean(2)
+        squared = _squared_error(frame, warped)
         similar = ssim_map(*(luma(_tensor(picture)[None]) for picture in (frame, warped)))[0].numpy()
         apart = delta_e(lab, _lab(warped)).numpy()
         for name, values in (("warp_error", squared), ("warp_ssim", similar), ("colour_step", apart)):
@@ -152,7 +152,7 @@ def _closeness(frame: np.ndarray, original: np.ndarray, keep: np.ndarray | None)
 
     Similarity looks at a window: there, it must lie wholly among these.
     """
-    squared = np.square((frame.astype(np.float32) - original) / 255).mean(2)
+    squared = _squared_error(frame, original)
     greys = [luma(_tensor(picture)[None]) for picture in (frame, original)]
     similar = ssim_map(*greys)[0].numpy()
     if keep is None or not keep.any():
@@ -171,6 +171,12 @@ def _mean(lab: Tensor, keep: np.ndarray | None) -> Tensor:
     """The mean colour [3, 1, 1] of the pixels that were to be kept, or of all where there are none."""
     pixels = lab.flatten(1) if keep is None or not keep.any() else lab[:, torch.from_numpy(keep)]
     return pixels.mean(1)[:, None, None]
+
+
+def _squared_error(frame: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Of two pictures, uint8 [H, W, 3], the mean over the channels, in [0, 1]: [H, W]."""
+    squared = np.square((frame.astype(np.float32) - other) / 255)
+    return (squared[..., 0] + squared[..., 1] + squared[..., 2]) / 3
 
 
 def _tensor(picture: np.ndarray) -> Tensor:

@@ -117,8 +117,12 @@ def raft_search(network: torch.nn.Module) -> Search:
 def agree(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     """Where following `there` and then `back` returns to the start; both [H, W, 2] pixels -> bool [H, W]."""
     returned = warp(back, there, outside=1e3)
-    off = np.square(there + returned).sum(-1)
-    return off < RELATIVE * (np.square(there).sum(-1) + np.square(returned).sum(-1)) + ABSOLUTE_PX2
+    return _squared(there + returned) < RELATIVE * (_squared(there) + _squared(returned)) + ABSOLUTE_PX2
+
+
+def _squared(flow: np.ndarray) -> np.ndarray:
+    """The squared lengths [H, W] of a flow; NumPy's own sum over so short an axis takes ten times longer."""
+    return np.square(flow[..., 0]) + np.square(flow[..., 1])
 
 
 def warp(picture: np.ndarray, flow: np.ndarray, outside: float = 0.0) -> np.ndarray:

@@ -101,8 +101,8 @@ def _encode(
         output = stack.enter_context(
             contextlib.closing(av.open(f"file:{path.resolve()}", "w", format="mp4", options={"movflags": "+faststart"}))
         )
-        # Chroma is the mean of each four pixels, and lies between them: where a file does not say so, readers take it for
-        # the left ones', and colour would move half a pixel each time that a clip is written and read.
+        # Chroma is the mean of each four pixels, and lies between them. Where a file does not say so, readers take it
+        # for the left ones', and colour would move half a pixel each time that a clip is written and read.
         stream = output.add_stream("libx264", rate=fps, options={"crf": str(crf), "x264-params": "chromaloc=1"})
         stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
         context = stream.codec_context
