@@ -24,7 +24,7 @@ FLAT = 3.0  # grey levels of deviation: a white, black or empty frame shows less
 SAME_SCENE = 0.3  # of the points come back; after a cut some 0.06 do
 # What is left alone, as a mean change of colours in [0, 1], where 0.01 is about one CIEDE2000: what no eye sees, what
 # each hand-over may have lost besides, and the shiver from frame to frame.
-UNSEEN, LOSS, SHIVER = 0.005, 0.006, 0.003
+UNSEEN, LOSS, SHIVER = 0.005, 0.012, 0.003
 SLOW_FRAMES, SOFT_FRAMES = 25, 9  # windows whose median, and then mean, is the slow part of a drift
 COLOURS = np.stack(np.meshgrid(*[[0.15, 0.4, 0.7]] * 3), -1).reshape(-1, 3)  # on which a change is weighed
 
@@ -118,16 +118,16 @@ def smalls(video: Video, mask: Video | None, begin: int, end: int) -> Iterator[S
 def settled(found: Found, keep_light: bool = False) -> list[Grade]:
     """What of the grades found is worth doing: the rest may as well be noise.
 
-    A slow drift counts as far as it exceeds what cannot be seen, and what may have been lost on the way; not at all
-    where it is light that changes, which no frames can tell from drift. What leaps from frame to frame is seen on the
-    same points, and counts but for a shiver.
+    A clip's slow drift counts as far as it comes to exceed what cannot be seen, and what may have been lost on the way:
+    then its beginnings count too. Not at all where it is light that changes, which no frames can tell from drift. What
+    leaps from frame to frame is seen on the same points, and counts but for a shiver.
     """
     vectors = found.vectors
     slow = _windows(_windows(vectors, SLOW_FRAMES, np.median), SOFT_FRAMES, np.mean)
     softened, whole = (np.stack([Grade(one).of(COLOURS) for one in part]) for part in (slow, vectors))
     drift, leap = np.abs(softened - COLOURS).mean((1, 2)), np.abs(whole - softened).mean((1, 2))
     unseen = UNSEEN + LOSS * np.sqrt(np.maximum(found.handovers - 1, 0))
-    drifted = 0 if keep_light else slow * _above(drift, unseen)
+    drifted = 0 if keep_light else slow * _above((drift / unseen).max(keepdims=True), 1.0)
     return [Grade(one) for one in drifted + (vectors - slow) * _above(leap, SHIVER)]
 
 
