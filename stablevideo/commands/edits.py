@@ -19,7 +19,7 @@ from ..files import whole_file
 from ..layers.coords import LayerName
 from ..layers.layered_video import LayeredVideo
 from ..options import BackgroundOptions, ForegroundOptions, RecolourOptions, RenderOptions
-from ..progress import within
+from ..progress import Progress, within
 from ..results import save_run
 from ..video.pictures import read_picture
 from .flags import Ckpt, Data, Device, Json, Log, Name, Output, Size, parse_size, picked, with_flags
@@ -62,16 +62,7 @@ def edit(
     if foreground:
         part = within(show, 0.45, 0.85, "foreground: ")
         edits["foreground"] = edit_foreground(clip, foreground, editor, front, part)
-    folder = save_run(
-        clip,
-        log,
-        {"edits": [edit.settings for edit in edits.values()]},
-        foreground=edits["foreground"].atlas if foreground else None,
-        background=edits["background"].atlas if background else None,
-        keyframes=edits["foreground"].keyframes if foreground else (),
-        options=render_options,
-        progress=within(show, 0.85, 1, "rendering "),
-    )
+    folder = _rendered(clip, edits, log, render_options, within(show, 0.85, 1, "rendering "))
     _finish(folder, clip, output, as_json, {layer: edit.settings for layer, edit in edits.items()})
 
 
@@ -101,15 +92,7 @@ def render(
     clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.5, "loading the clip: "))
     given_atlases: dict[LayerName, Path | None] = {"foreground": foreground_atlas, "background": background_atlas}
     edits = {layer: lay_picture(clip, layer, read_picture(path, True)) for layer, path in given_atlases.items() if path}
-    folder = save_run(
-        clip,
-        log,
-        {"edits": [edit.settings for edit in edits.values()]},
-        foreground=edits["foreground"].atlas if "foreground" in edits else None,
-        background=edits["background"].atlas if "background" in edits else None,
-        options=options,
-        progress=within(show, 0.5, 1, "rendering "),
-    )
+    folder = _rendered(clip, edits, log, options, within(show, 0.5, 1, "rendering "))
     _finish(folder, clip, output, as_json, {})
 
 
@@ -131,16 +114,25 @@ def recolour(
     options = RenderOptions(**{**picked(RenderOptions, given), **parse_size(size)})
     clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.5, "loading the clip: "))
     edit = recoloured(clip, layer, colours)
-    folder = save_run(
+    folder = _rendered(clip, {layer: edit}, log, options, within(show, 0.5, 1, "rendering "))
+    _finish(folder, clip, output, as_json, {layer: edit.settings})
+
+
+def _rendered(
+    clip: LayeredVideo, edits: dict[LayerName, Edit], log: Path, options: RenderOptions, progress: Progress
+) -> Path:
+    """A new folder of `log` with the clip, its layers edited."""
+    front, back = edits.get("foreground"), edits.get("background")
+    return save_run(
         clip,
         log,
-        {"edits": [edit.settings]},
-        foreground=edit.atlas if layer == "foreground" else None,
-        background=edit.atlas if layer == "background" else None,
+        {"edits": [edit.settings for edit in edits.values()]},
+        foreground=front.atlas if front else None,
+        background=back.atlas if back else None,
+        keyframes=front.keyframes if front else (),
         options=options,
-        progress=within(show, 0.5, 1, "rendering "),
+        progress=progress,
     )
-    _finish(folder, clip, output, as_json, {layer: edit.settings})
 
 
 def _finish(folder: Path, clip: LayeredVideo, output: Path | None, as_json: bool, facts: dict) -> None:
