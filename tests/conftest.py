@@ -14,8 +14,9 @@ REAL = ROOT.parent / "shared" / "data"
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
-    """Tests bake into a cache of their own: nothing stale is ever read."""
+    """Tests bake into a cache of their own: nothing stale is ever read, and no page deletes what another was given."""
     os.environ["STABLEVIDEO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("uploads"))
 
 
 @pytest.fixture(scope="session")
