@@ -98,8 +98,12 @@ def _walk(video: Video, mask: Video | None, begin: int, end: int, progress: Prog
         found += [(i, one[0].coefficients, one[1])] if one else []
         progress((i + 1) / count, f"colours of frame {i + 1} of {count}")
     at, vectors, handovers = zip(*found, strict=True)
-    columns = [np.interp(np.arange(count), at, column) for column in np.stack(vectors, 1)]
-    return Found(np.stack(columns, 1), np.interp(np.arange(count), at, handovers))
+    return Found(between(at, np.stack(vectors), count), np.interp(np.arange(count), at, handovers))
+
+
+def between(frames: Sequence[int], vectors: np.ndarray, count: int) -> np.ndarray:
+    """Vectors known for some frames [K, n], for all of them [T, n]: those missing lie between their neighbours'."""
+    return np.stack([np.interp(np.arange(count), frames, column) for column in vectors.T], 1)
 
 
 def compared_at(size: tuple[int, int], side_px: int = SIDE_PX) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from ..video.ahead import ahead
 from ..video.flow import agree
 from ..video.read import Video
 from ..video.together import keeps, pictures, same_shape
-from .drift import SAME_SCENE, compared_at, fast_search, normalised
+from .drift import SAME_SCENE, between, compared_at, fast_search, normalised
 from .fit import fit_grade
 from .grade import Grade
 from .maps import ColorMap
@@ -114,9 +114,8 @@ def _filled(maps: list[Map | None], video: Video) -> list[Map]:
         raise InputError(f"no frame of {video.path.name} can be compared: they are black, white, or masked all over.")
     held = [one for one in maps if one is not None]
     kind, shape = type(held[0]), held[0].coefficients.shape
-    table = np.stack([one.coefficients.ravel() for one in held])
-    columns = [np.interp(np.arange(len(maps)), known, column) for column in table.T]
-    return [kind(row.reshape(shape)) for row in np.stack(columns, 1)]
+    table = between(known, np.stack([one.coefficients.ravel() for one in held]), len(maps))
+    return [kind(row.reshape(shape)) for row in table]
 
 
 def _match(own: np.ndarray, wanted: np.ndarray) -> Grade | None:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..color.maps import BRIGHTEST, DARKEST
 from .merge import FULL_WEIGHT, Lift, merge, reach
 
-DARKEST, BRIGHTEST = 0.02, 0.98  # colours beyond are clipped: what they were cannot be told
 LEAST_SHARE = 0.05  # of what a keyframe shows, that earlier ones must show too for the two to be compared
 MOST_GAIN = 1.5  # a channel that differs by more was painted another colour
 
