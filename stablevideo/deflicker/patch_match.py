@@ -2,12 +2,15 @@
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..device import one_thread_a_core
 from ..errors import InputError
 from .patch_features import patch_features
 from .patch_search import NEIGHBOURS, Search
@@ -37,8 +40,8 @@ class PatchMatch:
     guide_weight
         What a squared difference of the guide counts beside one of the look.
     rounds
-        How often each level of the pyramid goes over its smallest patches, over the others once. 2 takes a quarter
-        less time and leaves errors 5 % larger.
+        How often each level of the pyramid goes over its smallest patches, over the others once. Neighbours are asked
+        from afar first, the last round the nearest. 3 takes a fifth less time and leaves errors 1 to 3 % larger.
     radii_px
         How far around the present match each round draws one at random, in turn. The last mends what halving rounded.
     """
@@ -46,7 +49,7 @@ class PatchMatch:
     patch_px: tuple[int, ...] = (13, 11, 9, 7, 5)
     guide_weight: float = 10.0
     seed: int = 0
-    rounds: int = 3
+    rounds: int = 4
     radii_px: tuple[int, ...] = (16, 2, 1)
 
     def __post_init__(self) -> None:
@@ -58,7 +61,6 @@ class PatchMatch:
         if self.rounds < 1 or any(radius < 1 for radius in self.radii_px):
             raise InputError(f"rounds is {self.rounds}, radii_px {self.radii_px}; give whole numbers of 1 or more.")
 
-    @torch.no_grad()
     def match(self, targets: Tensor, sources: Tensor, start: Tensor | None = None) -> Tensor:
         """Find for every pixel of each target where its source looks like it.
 
@@ -76,12 +78,9 @@ class PatchMatch:
             always inside. The same for the same seed, whatever else is in the batch.
         """
         self._check(targets, sources, start)
-        together = _at_once(targets)
-        starts = [None] * len(targets) if start is None else start.split(together)
-        pairs = zip(targets.split(together), sources.split(together), starts, strict=False)
-        fields = [self._search(target.float(), source.float(), first) for target, source, first in pairs]
-        return torch.cat(fields).permute(0, 2, 3, 1).contiguous()
+        return _each(self._search, targets.float(), sources.float(), start).permute(0, 2, 3, 1).contiguous()
 
+    @torch.no_grad()
     def _search(self, targets: Tensor, sources: Tensor, start: Tensor | None) -> Tensor:
         """The displacements [n, 2, H, W] of pairs of float32 pictures."""
         sizes = self._fitting(targets)
@@ -106,14 +105,13 @@ class PatchMatch:
                     search.offer(*search.corners(candidate))
                 for _ in range(draws):
                     search.draw(max(target.shape[2:]))
-                for _ in range(self.rounds if size == sizes[-1] else 1):
-                    search.propagate(order.sample(NEIGHBOURS, 4))
+                for left in reversed(range(self.rounds if size == sizes[-1] else 1)):
+                    search.propagate(order.sample(NEIGHBOURS, 4), 2**left)
                     for radius in self.radii_px:
                         search.draw(radius)
                 field, candidates, draws = search.field(), [], 0
         return field
 
-    @torch.no_grad()
     def remap(self, pictures: Tensor, maps: Tensor) -> Tensor:
         """Look at pictures [n, C, H, W] through displacements [n, H, W, 2] -> float32 [n, C, H, W].
 
@@ -123,9 +121,7 @@ class PatchMatch:
         n, _, height, width = _shape(pictures, "pictures")
         _check_maps(maps, (n, height, width, 2), "maps")
         size = self._fitting(pictures)[-1]
-        together = _at_once(pictures)
-        parts = zip(pictures.float().split(together), maps.float().split(together), strict=True)
-        return torch.cat([vote(picture, field, size) for picture, field in parts])
+        return _each(partial(vote, patch_px=size), pictures.float(), maps.float())
 
     def _fitting(self, pictures: Tensor) -> list[int]:
         """The sides of patches that are no larger than the pictures."""
@@ -164,9 +160,14 @@ def _resized(field: Tensor, pictures: Tensor) -> Tensor:
     return F.interpolate(field, (height, width), mode="nearest-exact") * scale[:, None, None]
 
 
-def _at_once(pictures: Tensor) -> int:
-    """Pairs that are searched together: a GPU wants many at once, a CPU's caches hold one."""
-    return 1 if pictures.device.type == "cpu" else max(1, len(pictures))
+def _each(work: Callable[..., Tensor], *batches: Tensor | None) -> Tensor:
+    """What `work` makes of batches: a GPU wants all pairs at once, each core of a CPU one that its cache holds."""
+    first = batches[0]
+    if first is None or first.device.type != "cpu":
+        return work(*batches)
+    pairs = ([None] * len(first) if batch is None else batch.split(1) for batch in batches)
+    with one_thread_a_core() as (pool, _):
+        return torch.cat(list(pool.map(work, *pairs)))
 
 
 def _shape(pictures: Tensor, name: str) -> torch.Size:

@@ -51,9 +51,10 @@ class Search:
         self.x, self.y = torch.where(better, x, self.x), torch.where(better, y, self.y)
         self.error = torch.where(better, error, self.error)
 
-    def propagate(self, neighbours: Sequence[tuple[int, int]]) -> None:
-        """Offer each patch what its neighbours found, moved along; over the edge, those of the other side."""
-        for dx, dy in neighbours:
+    def propagate(self, neighbours: Sequence[tuple[int, int]], step_px: int) -> None:
+        """Offer each patch what those `step_px` away found, moved along; over the edge, those of the other side."""
+        for x_steps, y_steps in neighbours:
+            dx, dy = x_steps * step_px, y_steps * step_px
             x, y = (torch.roll(place, (dy, dx), (1, 2)) for place in (self.x, self.y))
             self.offer(x + dx, y + dy)
 

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+@torch.no_grad()
 def vote(pictures: Tensor, maps: Tensor, patch_px: int) -> Tensor:
     """Look at pictures [n, C, H, W] through displacements [n, H, W, 2] in pixels -> [n, C, H, W]; all float32.
 
