@@ -101,6 +101,13 @@ def test_a_shift_is_found(size, shift):
     assert (inner == torch.tensor(shift)).all(-1).float().mean() > 0.95
 
 
+def test_coarse_levels_lead_the_finer_ones():
+    # Drawing by one pixel gets nowhere near by itself.
+    target, source = moved((150, 210), (44, -27))
+    inner = PatchMatch(radii_px=(1,), rounds=2).match(target, source)[0, 46:-46, 46:-46]
+    assert (inner == torch.tensor([44, -27])).all(-1).float().mean() > 0.95
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_a_field_looks_inside(size):
     target, source = turned(size, 3)

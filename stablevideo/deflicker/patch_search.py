@@ -8,6 +8,9 @@ from torch import Tensor
 
 NEIGHBOURS = [(1, 0), (-1, 0), (0, 1), (0, -1)]
 
+# What features are kept as where memory is the limit; fields come out as good.
+STORED = {"cuda": torch.float16}
+
 
 class Search:
     """Fields of patches of one size, while they improve.
@@ -20,7 +23,8 @@ class Search:
     ) -> None:
         """Features [n, h, w, k] of both, and displacements [n, 2, h + patch_px - 1, w + patch_px - 1] to begin with."""
         n, self.height, self.width, features = target.shape
-        self.target, self.source = target.view(-1, features), source.view(-1, features)
+        stored = STORED.get(target.device.type, torch.float32)
+        self.target, self.source = (values.view(-1, features).to(stored) for values in (target, source))
         self.radius, self.generator = patch_px // 2, generator
         self.own_x, self.own_y = (
             torch.arange(side, device=target.device, dtype=torch.int32) for side in (self.width, self.height)
@@ -70,5 +74,6 @@ class Search:
         return x.clamp(0, self.width - 1), y.clamp(0, self.height - 1)
 
     def _errors(self, x: Tensor, y: Tensor) -> Tensor:
+        """Distances, which rank places as their squares do; what a GPU spends here is the reading and writing."""
         seen = self.source.index_select(0, (self.first + y * self.width + x).view(-1))
-        return seen.sub_(self.target).square_().sum(-1).view(x.shape)
+        return torch.linalg.vector_norm(seen.sub_(self.target), dim=-1, dtype=torch.float32).view(x.shape)
