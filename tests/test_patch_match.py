@@ -249,6 +249,7 @@ def test_a_gpu_finds_as_good_ones(channels):
     matcher = PatchMatch()
     fields = matcher.match(targets.cuda(), sources.cuda())
     assert torch.equal(fields, matcher.match(targets.cuda(), sources.cuda()))
+    assert torch.equal(fields[1:], matcher.match(targets[1:].cuda(), sources[1:].cuda()))
     for (target, source), field in zip(pairs, fields.cpu()[:, None], strict=True):
         on_cpu = exact_errors(target, source, matcher.match(target, source)).mean()
         assert exact_errors(target, source, field).mean() == pytest.approx(on_cpu, rel=0.05)
