@@ -61,6 +61,21 @@ class EvenDDIM(DDIMScheduler):
             )
         return result, clean
 
+    def foreseen(self, model_output: Tensor, timestep: Tensor, sample: Tensor) -> Tensor:
+        """The clean latents that a sample would come to, by what the network says of it."""
+        alpha = self.alphas_cumprod[timestep]
+        return self._split(model_output, sample, alpha.sqrt(), (1 - alpha).sqrt())[0]
+
+    def redirected(self, model_output: Tensor, timestep: Tensor, change: Tensor) -> Tensor:
+        """What the network would have said, had it foreseen clean latents that are `change` more.
+
+        With x = s x0 + d e kept, x0 + change asks for e - s / d change, and for v - change / d as v = s e - d x0. Where
+        nothing changes, it is the same to the last bit.
+        """
+        alpha = self.alphas_cumprod[timestep]
+        signal, deviation = alpha.sqrt(), (1 - alpha).sqrt()
+        return model_output - change * (signal if self.config.prediction_type == "epsilon" else 1) / deviation
+
     def _split(self, output: Tensor, sample: Tensor, signal: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
         """The clean latents and the noise that a sample is made of, by what the network says."""
         kind = self.config.prediction_type

@@ -1,0 +1,37 @@
+"""Which frames are painted together, with what weight each window speaks, and at which steps frames are smoothed."""
+
+import torch
+from torch import Tensor
+
+# Of the steps: at the end of each quarter, as DiffSynth (Duan et al. 2023) has it: 4, 9, 14 and 19 of 20.
+SMOOTHED = (0.25, 0.5, 0.75, 1.0)
+
+
+def windows(count: int, length: int, overlap: bool = True) -> list[slice]:
+    """Windows over `count` frames, each of `length` or of all where there are fewer, the last one ending at the end.
+
+    With `overlap` each begins half a window after the one before; without, where that one ends.
+    """
+    length = min(length, count)
+    stride = max(1, length // 2) if overlap else length
+    starts = [*range(0, count - length, stride), count - length]
+    return [slice(start, start + length) for start in starts]
+
+
+def triangle(length: int) -> Tensor:
+    """The weights [length] of a window's frames: rising to its middle and falling, positive at both ends."""
+    places = torch.arange(length)
+    return torch.minimum(places + 1, length - places).float()
+
+
+def shares(count: int, spans: list[slice]) -> list[Tensor]:
+    """For each window, what its frames' predictions count [length]; those of one frame sum to 1."""
+    total = torch.zeros(count)
+    for span in spans:
+        total[span] += triangle(span.stop - span.start)
+    return [triangle(span.stop - span.start) / total[span] for span in spans]
+
+
+def smoothing_steps(steps: int) -> frozenset[int]:
+    """At which of the steps, counted from 0, frames are smoothed: the last is always one of them."""
+    return frozenset({steps - 1} | {round(steps * part) - 1 for part in SMOOTHED} - {-1})
