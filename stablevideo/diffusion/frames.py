@@ -7,6 +7,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -39,6 +40,19 @@ class FrameHints:
     kind: HintKind
     hints: Tensor
     strength: float = 1.0
+
+
+def check_frames(editor: Editor, prompt: str, kinds: Sequence[str], options: RestyleOptions) -> None:
+    """Raise InputError for what `paint_frames` would refuse of these, before any work is done."""
+    editor.check(prompt, options)
+    if not isinstance(editor.pipeline.scheduler, EvenDDIM):
+        raise InputError(
+            f"{editor.name} draws fresh noise at each step, and frames would differ; choose another model."
+        )
+    if not kinds:
+        raise InputError("there is no hint for the frames to follow; give at least one kind.")
+    for kind in kinds:
+        editor.check_hint(kind)
 
 
 @torch.no_grad()
@@ -80,15 +94,11 @@ def paint_frames(
     ValueError
         What `smooth` gives is not a frame for a frame.
     """
-    editor.check(prompt, options)
-    count, size = _check_hints(editor, hints)
-    scheduler = editor.pipeline.scheduler
-    if not isinstance(scheduler, EvenDDIM):
-        raise InputError(
-            f"{editor.name} draws fresh noise at each step, and frames would differ; choose another model."
-        )
+    check_frames(editor, prompt, [each.kind for each in hints], options)
+    count, size = _check_hints(hints)
     if options.colour_bias and chroma is None:
         raise InputError("a colour_bias needs the chroma of the source's frames.")
+    scheduler = cast(EvenDDIM, editor.pipeline.scheduler)
     if chroma is None:
         chroma = torch.zeros(count, 2, *(side // editor.pipeline.vae_scale_factor for side in size))
     with editor.following([each.kind for each in hints]), editor.memory(size):
@@ -165,12 +175,9 @@ class _Brush:
         return hint.expand(-1, 3, -1, -1)
 
 
-def _check_hints(editor: Editor, hints: Sequence[FrameHints]) -> tuple[int, tuple[int, int]]:
+def _check_hints(hints: Sequence[FrameHints]) -> tuple[int, tuple[int, int]]:
     """How many frames there are, and their (height, width)."""
-    if not hints:
-        raise InputError("there is no hint for the frames to follow; give at least one kind.")
     for each in hints:
-        editor.check_hint(each.kind)
         if each.hints.ndim != 4 or not len(each.hints) or each.hints.dtype != torch.uint8:
             raise InputError(f"hints must be uint8 [frames, channels, height, width], got {list(each.hints.shape)}.")
     shapes = {(len(each.hints), *each.hints.shape[2:]) for each in hints}
