@@ -54,7 +54,9 @@ class EvenDDIM(DDIMScheduler):
         alpha_next = self.alphas_cumprod[following[0]] if len(following) else self.final_alpha_cumprod
         clean, noise = self._split(model_output, sample, alpha.sqrt(), (1 - alpha).sqrt())
         fresh = eta * ((1 - alpha_next) / (1 - alpha) * (1 - alpha / alpha_next)).sqrt()
-        result = alpha_next.sqrt() * clean + (1 - alpha_next - fresh**2).sqrt() * noise
+        # Where all noise is fresh, what is left of the old is 0, and by rounding may come out below.
+        kept = (1 - alpha_next - fresh**2).clamp(min=0).sqrt()
+        result = alpha_next.sqrt() * clean + kept * noise
         if eta > 0:
             result += fresh * randn_tensor(
                 sample.shape, generator=generator, device=sample.device, dtype=model_output.dtype
