@@ -30,6 +30,14 @@ QUICK = RestyleOptions(steps=3, guidance=2.0, window=4, attention=0, seed=5)
 TOGETHER = replace(QUICK, attention=8)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_garbage_collected():
+    """It takes longer than painting anything so small."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stablevideo.diffusion.editor.free_memory", lambda: None)
+        yield
+
+
 def edges(count, size=SIZE):
     """Grey hints of different pictures."""
     made = [canny(20, 60)(smooth_picture(size, seed), size)[:1] for seed in range(count)]
