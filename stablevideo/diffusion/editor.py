@@ -165,7 +165,7 @@ class Editor:
     def following(self, kinds: Sequence[HintKind]) -> Iterator[None]:
         """Within, the pipeline's ControlNet follows hints of these kinds, one or several at once, whose pull adds up.
 
-        Afterwards the ControlNet is one that `paint` can go on from, and nothing of the others is on the device.
+        Afterwards it is the first kind's alone. `memory` belongs within: it takes all that followed off the device.
         """
         self._follow(kinds[0])
         try:
@@ -174,7 +174,6 @@ class Editor:
                 self.pipeline.maybe_free_model_hooks()
             yield
         finally:
-            self.pipeline.maybe_free_model_hooks()  # while those that followed together are still under its hooks
             self._follow(kinds[0])
 
     def noise(self, size: tuple[int, int], generator: torch.Generator) -> Tensor:

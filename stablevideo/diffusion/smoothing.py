@@ -29,10 +29,17 @@ def decoded(editor: Editor, latents: Tensor) -> Iterator[Tensor]:
 
 @torch.no_grad()
 def smoothing(editor: Editor, clean: Tensor, smooth: Smooth, progress: Progress = quiet) -> Tensor:
-    """By how much smoothing changes the clean latents [T, c, h, w] that are foreseen.
+    """By how much smoothing changes the clean latents x [T, c, h, w] that are foreseen.
 
-    An autoencoder does not give back what it is given, and four times through it would blur and drift. So what is
-    encoded counts only by how it differs from the frame encoded before smoothing: E(smooth(D(x))) - E(D(x)).
+    An autoencoder does not give back what it is given. So what is encoded counts only by how it differs from the frame
+    encoded before smoothing, E(smooth(D(x))) - E(D(x)); and once more, by how it differs from the frame so changed.
+    Where nothing is smoothed, nothing changes. On 12 frames of a bear, the embedded model and the mean along motion:
+
+                                  warp error x 1000   detail   colour, CIELAB a and b
+        not smoothed                           8.09    0.102          0.5, -3.5
+        E(smooth(D(x))) for x                  0.51    0.071          1.2, -3.8
+        the difference once                    0.63    0.073          0.6, -3.7
+        the difference twice                   0.52    0.073          0.5, -3.5
     """
     editor.pipeline.maybe_free_model_hooks()  # the decoder's turn, where modules wait on the CPU for theirs
     before: list[Tensor] = []
@@ -49,7 +56,9 @@ def smoothing(editor: Editor, clean: Tensor, smooth: Smooth, progress: Progress 
     for frame in smooth(shown()):
         if given == len(before) or frame.shape != shape:
             raise ValueError(f"smoothing must give a frame for each in its size, got {list(frame.shape)} as {given}.")
-        change[given] = (_encode(editor, frame) - before[given])[0]
+        wanted = _encode(editor, frame)
+        once = wanted - before[given]
+        change[given] = (once + wanted - _encode(editor, _decode(editor, clean[given][None] + once)))[0]
         given += 1
     if given != len(clean):
         raise ValueError(f"smoothing must give a frame for each, got {given} for {len(clean)}.")

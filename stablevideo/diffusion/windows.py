@@ -34,4 +34,4 @@ def shares(count: int, spans: list[slice]) -> list[Tensor]:
 
 def smoothing_steps(steps: int) -> frozenset[int]:
     """At which of the steps, counted from 0, frames are smoothed: the last is always one of them."""
-    return frozenset({steps - 1} | {round(steps * part) - 1 for part in SMOOTHED} - {-1})
+    return frozenset(round(steps * part) - 1 for part in SMOOTHED) - {-1}
