@@ -80,7 +80,7 @@ class RestyleOptions(DiffusionOptions):
         0.0, "how much more a place looks at what has its colour in the source; 100 is strong", 0.0, 1000.0, 10
     )
     shared_noise: bool = option(True, "all frames begin at the same noise")
-    deflicker: bool = option(True, "steady the frames along the source's motion, several times while they are painted")
+    deflicker: bool = option(True, "steady the frames along the source's motion, while they are painted and at the end")
     sharpen: float = option(0.0, "how much of the detail lost by steadying is put back at the end", 0.0, 2.0, 0.1)
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ from stablevideo.diffusion.editor import offload_modules
 from stablevideo.diffusion.frames import FrameHints, paint_frames
 from stablevideo.diffusion.hints import canny
 from stablevideo.diffusion.schedule import EvenDDIM
-from stablevideo.diffusion.smoothing import decoded
+from stablevideo.diffusion.smoothing import decoded, smoothing
 from stablevideo.diffusion.windows import shares, smoothing_steps, triangle, windows
 from stablevideo.video.pictures import to_uint8, write_picture
 from tests.clips import psnr, smooth_picture
@@ -86,14 +86,14 @@ class TestWindows:
         share = shares(24, windows(24, 8))[2]
         assert share[0] == share[-1] == pytest.approx(0.2)
 
-    def test_smoothing_is_at_the_end_of_each_quarter(self):
-        assert smoothing_steps(20) == {4, 9, 14, 19}
-        assert smoothing_steps(1) == {0}
-        for steps in range(1, 101):
+    def test_smoothing_is_at_the_end_of_each_quarter_but_the_last(self):
+        assert smoothing_steps(20) == {4, 9, 14}
+        assert smoothing_steps(1) == frozenset()
+        for steps in range(2, 101):
             chosen = smoothing_steps(steps)
-            assert steps - 1 in chosen
-            assert 1 <= len(chosen) <= 4
+            assert 1 <= len(chosen) <= 3
             assert min(chosen) >= 0
+            assert max(chosen) < steps - 1
 
 
 class TestPainting:
@@ -189,7 +189,7 @@ class TestPainting:
         assert fractions == sorted(fractions)
         assert fractions[-1] == 1
         assert told[0][1] == "step 1 of 3, frames 0 to 3"
-        assert "step 3 of 3, smoothing frame 5 of 5" in [text for _, text in told]
+        assert "step 2 of 3, smoothing frame 5 of 5" in [text for _, text in told]
 
 
 class TestSmoothing:
@@ -223,8 +223,8 @@ class TestSmoothing:
             editor, edges(3), replace(QUICK, steps=8), smooth=smooth,
             progress=lambda _, text: steps.append(text.split()[1]) if "smoothing" in text else None,
         )  # fmt: skip
-        assert list(dict.fromkeys(steps)) == ["2", "4", "6", "8"]
-        assert [len(frames) for frames in seen] == [3] * 4
+        assert list(dict.fromkeys(steps)) == ["2", "4", "6"]
+        assert [len(frames) for frames in seen] == [3] * 3
         for frame in [frame for frames in seen for frame in frames]:
             assert frame.shape == (1, 3, *SIZE)
             assert frame.min() >= 0
@@ -232,24 +232,27 @@ class TestSmoothing:
             assert frame.std() > 0.01
 
     def test_frames_become_what_it_makes_of_them(self, editor):
-        wanted = smooth_picture(SIZE, 3)[None]
-        painted = paint(editor, edges(3), QUICK, smooth=lambda frames: (wanted for _ in frames))
-        assert all(psnr(frame, wanted[0]) > 27 for frame in painted)
+        wanted, clean = smooth_picture(SIZE, 3)[None], paint_frames(editor, PROMPT, [edges(2)], QUICK, seeded())
+        change = smoothing(editor, clean, lambda frames: (wanted for _ in frames))
+        assert all(psnr(frame, wanted) > 28 for frame in decoded(editor, clean + change))
+        far = paint_frames(editor, PROMPT, [edges(2)], QUICK, seeded(), smooth=lambda frames: (wanted for _ in frames))
+        apart = [psnr(torch.cat(list(decoded(editor, each))), wanted) for each in (clean, far)]
+        assert apart[1] > apart[0] + 3
 
     def test_a_mean_along_time_brings_frames_together(self, editor):
         step = lambda frames: frames.diff(dim=0).square().mean()  # noqa: E731
         options = replace(QUICK, shared_noise=False)
         still = FrameHints("canny", edges(1).hints.repeat(3, 1, 1, 1))
-        assert step(paint(editor, still, options, smooth=mean_of_three)) < 0.35 * step(paint(editor, still, options))
+        assert step(paint(editor, still, options, smooth=mean_of_three)) < 0.85 * step(paint(editor, still, options))
 
     @pytest.mark.parametrize("smooth", [lambda f: list(f)[1:], lambda f: [*f, *f, torch.zeros(1, 3, *SIZE)]])
     def test_a_frame_too_few_or_too_many_is_refused(self, editor, smooth):
         with pytest.raises(ValueError, match="a frame for each"):
-            paint(editor, edges(2), replace(QUICK, steps=1), smooth=smooth)
+            paint(editor, edges(2), replace(QUICK, steps=2), smooth=smooth)
 
     def test_frames_of_another_size_are_refused(self, editor):
         with pytest.raises(ValueError, match=r"in its size, got \[1, 3, 64, 64\]"):
-            paint(editor, edges(2), replace(QUICK, steps=1), smooth=lambda f: (x[..., :64] for x in f))
+            paint(editor, edges(2), replace(QUICK, steps=2), smooth=lambda f: (x[..., :64] for x in f))
 
 
 @pytest.fixture(scope="module")
@@ -406,6 +409,19 @@ class TestRestyle:
         hint = canny(QUICK.canny_low, QUICK.canny_high)(video.frames([0])[0] / 255, SIZE)
         alone = editor.paint(PROMPT, hint, "canny", replace(QUICK, steps=2), seeded())
         assert torch.allclose(frames[0][0], alone, atol=1e-4)
+
+    def test_the_last_to_have_a_say_is_what_steadies(self, tmp_path, editor):
+        video = moving(tmp_path / "clip", size=SIZE)[0]
+        wanted, seen = smooth_picture(SIZE, 3)[None], []
+
+        def smoother(frames, guide):
+            for frame in frames:
+                seen.append(frame)
+                yield wanted
+
+        frames = list(restyle(video, PROMPT, editor, replace(QUICK, steps=2), smoother=smoother).frames)
+        assert len(seen) == 8
+        assert all(torch.equal(frame, wanted) for frame in frames)
 
     def test_sharpening_sharpens(self, tmp_path, editor):
         video = moving(tmp_path / "clip", count=1)[0]

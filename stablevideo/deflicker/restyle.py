@@ -79,11 +79,14 @@ def restyle(
     check_frames(editor, prompt, tuple(strengths), options)
     size = paint_size(video.size, options.resolution)
     hints, chroma = _looked_at(video, editor, options, strengths, size, within(progress, 0, HINTED))
-    smooth = functools.partial(_smoothed, smoother or DEFLICKERED, video) if options.deflicker else None
+    smooth = None
+    if options.deflicker and video.frame_count > 1:
+        smooth = functools.partial(_smoothed, smoother or DEFLICKERED, video)
     generator = torch.Generator().manual_seed(options.seed)
     told = within(progress, HINTED, 1)
     latents = paint_frames(editor, prompt, hints, options, generator, chroma, smooth, told)
-    frames = (_finished(frame, options.sharpen, video.size) for frame in decoded(editor, latents))
+    painted = decoded(editor, latents)
+    frames = (_finished(frame, options.sharpen, video.size) for frame in (smooth(painted) if smooth else painted))
     named = ", ".join(f"{kind} {strength:g}" for kind, strength in strengths.items())
     return Restyled(frames, {"video": video.path.name, **settings_of(prompt, editor, named, options)})
 

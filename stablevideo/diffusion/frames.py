@@ -2,7 +2,8 @@
 
 1. All frames begin at the same noise.
 2. Frames of a window look at each other; what overlapping windows say of a frame is averaged.
-3. At some steps the pictures that the frames would come to are smoothed along time, and painting goes on from those.
+3. At some steps the pictures that the frames would come to are smoothed along time, and painting goes on from those;
+   the last time, it is the pictures that they came to.
 """
 
 from collections.abc import Sequence
@@ -81,7 +82,8 @@ def paint_frames(
     chroma
         [T, 2, h / 8, w / 8] of the source's frames as `ColourAttention` takes it, needed under a `colour_bias`.
     smooth
-        Steadies the pictures that frames would come to; its result may not depend on when it is called.
+        Steadies the pictures that frames would come to, at `smoothing_steps`; those that they come to are the caller's
+        to smooth.
 
     Returns
     -------
@@ -105,7 +107,7 @@ def paint_frames(
         latents = _beginning(editor, count, size, options.shared_noise, generator)
         brush = _Brush(editor, _words(editor, prompt, options), hints, chroma, options)
         scheduler.set_timesteps(options.steps, device="cpu")
-        smoothed = smoothing_steps(options.steps) if smooth and count > 1 else frozenset()
+        smoothed = smoothing_steps(options.steps) if smooth else frozenset()
         for step, timestep in enumerate(scheduler.timesteps):
             said = brush.predictions(latents, timestep, step, progress)
             if smooth and step in smoothed:

@@ -33,7 +33,8 @@ def smoothing(editor: Editor, clean: Tensor, smooth: Smooth, progress: Progress 
 
     An autoencoder does not give back what it is given. So what is encoded counts only by how it differs from the frame
     encoded before smoothing, E(smooth(D(x))) - E(D(x)); and once more, by how it differs from the frame so changed.
-    Where nothing is smoothed, nothing changes. On 12 frames of a bear, the embedded model and the mean along motion:
+    Where nothing is smoothed, nothing changes. On 12 frames of a bear by the embedded model, smoothed at steps 4, 9, 14
+    and 19 of 20 by the mean along motion:
 
                                   warp error x 1000   detail   colour, CIELAB a and b
         not smoothed                           8.09    0.102          0.5, -3.5

