@@ -13,12 +13,12 @@ import torch.nn.functional as F
 
 from benchmarks.report import ROOT, report
 from stablevideo import load_clip
+from stablevideo.diffusion.settle import paint_size
 from stablevideo.edit.aggregation import aggregate_by_network
 from stablevideo.edit.choice import keyframe_region
 from stablevideo.edit.keyframe import Keyframe, reconstruction_error
 from stablevideo.edit.keyframes import lift_keyframe
 from stablevideo.edit.merge import merge
-from stablevideo.edit.painting import paint_size
 from stablevideo.video.pictures import resample, resize
 
 STEPS = 100

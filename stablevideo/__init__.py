@@ -17,6 +17,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from .clips import list_clips, load_clip
 from .color.calibrate import calibrate
 from .decompose import decompose
+from .deflicker.restyle import Restyled, restyle
 from .edit.background import edit_background
 from .edit.keyframes import edit_foreground
 from .edit.own_picture import lay_picture
@@ -33,6 +34,7 @@ from .options import (
     ForegroundOptions,
     RecolourOptions,
     RenderOptions,
+    RestyleOptions,
 )
 from .progress import Cancelled
 from .results import save_run
@@ -56,6 +58,8 @@ __all__ = [
     "LayeredVideo",
     "RecolourOptions",
     "RenderOptions",
+    "RestyleOptions",
+    "Restyled",
     "Video",
     "__version__",
     "calibrate",
@@ -69,6 +73,7 @@ __all__ = [
     "measure",
     "read_video",
     "recolour",
+    "restyle",
     "save_run",
     "write_video",
 ]

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from .errors import InputError
 
 LONGEST_PX = 768  # of a clip that is decomposed, unless a size is given
+MOST_STRICT = 2.0  # a hint may be followed
 MESH_PX = 32  # a clip is worked on at no less than this
 CURVE_STEP = 0.001  # between a curve's points, at the least
 UNWANTED = (
@@ -28,7 +29,7 @@ class DiffusionOptions:
     steps: int = option(20, "denoising steps", 1, 100)
     guidance: float = option(9.0, "how strictly the picture follows the words", 1.0, 30.0, 0.1)
     eta: float = option(0.0, "fresh noise a step: 0 is DDIM, 1 is DDPM", 0.0, 1.0, 0.05)
-    hint_scale: float = option(1.0, "how strictly the picture follows the hint", 0.0, 2.0, 0.05)
+    hint_scale: float = option(1.0, "how strictly the picture follows the hint", 0.0, MOST_STRICT, 0.05)
     seed: int = option(-1, "the same seed gives the same result; -1 draws one", -1, 2147483647)
     added_prompt: str = option("best quality, extremely detailed", "words put behind the prompt")
     negative_prompt: str = option(f"longbody, {UNWANTED}", "what the picture should not show")
@@ -64,6 +65,46 @@ class ForegroundOptions(DiffusionOptions):
         "how keyframes become one atlas: a robust mean, or the original's network trained on top: 1 to 3 % closer to "
         "the keyframes, no closer between them, far slower",
     )
+
+
+@dataclass(frozen=True)
+class RestyleOptions(DiffusionOptions):
+    """Painting the whole frames of a video, side by side."""
+
+    hints: str = option("auto", "what frames follow and how strictly, such as 'depth 0.5, canny 0.5', or auto")
+    window: int = option(8, "frames painted together; neighbouring windows share half of theirs", 1, 64)
+    attention: int = option(
+        8, "a frame looks at so many to each side while it is painted, within its window; 0 is at itself alone", 0, 64
+    )
+    colour_bias: float = option(
+        0.0, "how much more a place looks at what has its colour in the source; 100 is strong", 0.0, 1000.0, 10
+    )
+    shared_noise: bool = option(True, "all frames begin at the same noise")
+    deflicker: bool = option(True, "steady the frames along the source's motion, while they are painted and at the end")
+    sharpen: float = option(0.0, "how much of the detail lost by steadying is put back at the end", 0.0, 2.0, 0.1)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        self.strengths()
+
+    def strengths(self) -> dict[str, float]:
+        """Hint -> how strictly it is followed; empty for auto. Raises InputError for what is neither."""
+        if self.hints.strip() == "auto":
+            return {}
+        found: dict[str, float] = {}
+        for part in self.hints.split(","):
+            words = part.split()
+            try:
+                name, strength = words[0], float(words[1]) if words[1:] else 1.0
+            except (IndexError, ValueError):
+                name, strength = "", 0.0
+            if not name or len(words) > 2 or name in found or not 0 <= strength <= MOST_STRICT:
+                raise InputError(
+                    f"hints must be auto, or such as 'depth 0.5, canny 0.5', each once and from 0 to {MOST_STRICT:g}; "
+                    f"got {self.hints!r}."
+                )
+            found[name] = strength
+        return found
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, D
 from stablevideo import Cancelled, InputError, checkpoint, load_editor
 from stablevideo.diffusion import depth, hints, spec
 from stablevideo.diffusion.editor import offload_modules
+from stablevideo.diffusion.settle import paint_size
 from stablevideo.edit.choice import keyframe_region
-from stablevideo.edit.painting import paint_size
 from stablevideo.options import DiffusionOptions
 from stablevideo.video.pictures import to_uint8
 from tests.clips import smooth_picture

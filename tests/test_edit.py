@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from stablevideo import BackgroundOptions, Cancelled, ForegroundOptions, InputError, edit_background, edit_foreground
+from stablevideo.diffusion.settle import paint_size, with_seed
 from stablevideo.edit.choice import choose_keyframes, keyframe_region
 from stablevideo.edit.keyframes import lift_keyframe, propagate
-from stablevideo.edit.painting import paint_size, with_seed
 from stablevideo.options import RenderOptions
 from stablevideo.parse import parse_frames
 from tests.clips import hue_degrees, hue_distance, make_clip

@@ -81,3 +81,14 @@ def test_progress_counts_the_steps_that_were_asked(editor):
     report = lambda fraction, text: said.append(text)  # noqa: E731
     editor.paint("a red car", torch.zeros(3, 64, 64), "canny", options, generator, progress=report)
     assert said == [f"step {i} of 7" for i in range(1, 8)]
+
+
+@pytest.mark.parametrize("steps", range(1, 12))
+def test_where_all_noise_is_fresh_samples_are_numbers(editor, steps):
+    """From pure noise, nothing of which is kept: what rounds to less than nothing has no root."""
+    scheduler = EvenDDIM.from_config(editor.pipeline.scheduler.config)
+    scheduler.set_timesteps(steps)
+    sample = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    for t in scheduler.timesteps:
+        sample = scheduler.step(sample, t, sample, eta=1.0, generator=torch.Generator().manual_seed(1))[0]
+        assert sample.isfinite().all()

@@ -1,13 +1,13 @@
 """Prompt and hint -> picture, by Stable Diffusion with a ControlNet through diffusers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionControlNetPipeline
+from diffusers import MultiControlNetModel, StableDiffusionControlNetPipeline
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
@@ -80,6 +80,11 @@ class Editor:
         if options.steps > most:
             raise InputError(f"{self.name} takes at most {most} steps, got {options.steps}; give fewer.")
 
+    def check_hint(self, kind: str) -> None:
+        """Raise InputError for a kind of hint that the model has no ControlNet for."""
+        if kind not in self.controlnets:
+            raise InputError(f"{self.name} follows {' and '.join(self.controlnets)}, got the hint {kind!r}.")
+
     def paint(
         self,
         prompt: str,
@@ -125,15 +130,15 @@ class Editor:
         self.check(prompt, options)
         pipeline, size = self.pipeline, (hint.shape[1], hint.shape[2])
         self._follow(kind)
-        with torch.inference_mode(), self._memory(size):
-            latents = self._noise(size, generator)
+        with torch.inference_mode(), self.memory(size):
+            latents = self.noise(size, generator)
             known = None
             if start is not None and seen is not None and strength < 1:
                 known = self._known(start, seen, latents, round((1 - strength) * options.steps))
                 pipeline.scheduler.set_timesteps(options.steps, device=latents.device)
                 latents = known.put_back(pipeline.scheduler, latents, 0)
             result = pipeline(
-                prompt=", ".join(part for part in (prompt.strip(), options.added_prompt) if part),
+                prompt=full_prompt(prompt, options),
                 negative_prompt=options.negative_prompt,
                 image=hint[None],
                 num_inference_steps=options.steps,
@@ -156,8 +161,23 @@ class Editor:
             self.pipeline.controlnet = self.controlnets[kind]
             self.pipeline.maybe_free_model_hooks()
 
-    def _noise(self, size: tuple[int, int], generator: torch.Generator) -> Tensor:
-        """Latents of pure noise [1, c, h / 8, w / 8] for a picture of `size`."""
+    @contextmanager
+    def following(self, kinds: Sequence[HintKind]) -> Iterator[None]:
+        """Within, the pipeline's ControlNet follows hints of these kinds, one or several at once, whose pull adds up.
+
+        Afterwards it is the first kind's alone. `memory` belongs within: it takes all that followed off the device.
+        """
+        self._follow(kinds[0])
+        try:
+            if len(kinds) > 1:
+                self.pipeline.controlnet = MultiControlNetModel([self.controlnets[kind] for kind in kinds])
+                self.pipeline.maybe_free_model_hooks()
+            yield
+        finally:
+            self._follow(kinds[0])
+
+    def noise(self, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+        """Latents of pure noise [1, c, h / 8, w / 8] for a picture of `size`, on the device."""
         pipeline, factor = self.pipeline, self.pipeline.vae_scale_factor
         if size[0] % factor or size[1] % factor:
             raise InputError(f"a picture's sides must be divisible by {factor}, got {size[1]}x{size[0]}.")
@@ -175,7 +195,7 @@ class Editor:
         return Known(clean, noise, mask, steps)
 
     @contextmanager
-    def _memory(self, size: tuple[int, int]) -> Iterator[None]:
+    def memory(self, size: tuple[int, int]) -> Iterator[None]:
         """What was held on the device is given back at the end; that it was too little is said in a sentence."""
         try:
             yield
@@ -186,6 +206,11 @@ class Editor:
         finally:
             self.pipeline.maybe_free_model_hooks()
             free_memory()
+
+
+def full_prompt(prompt: str, options: DiffusionOptions) -> str:
+    """The words asked for, with the options' added ones behind them."""
+    return ", ".join(part for part in (prompt.strip(), options.added_prompt) if part)
 
 
 def load_editor(

@@ -54,12 +54,29 @@ class EvenDDIM(DDIMScheduler):
         alpha_next = self.alphas_cumprod[following[0]] if len(following) else self.final_alpha_cumprod
         clean, noise = self._split(model_output, sample, alpha.sqrt(), (1 - alpha).sqrt())
         fresh = eta * ((1 - alpha_next) / (1 - alpha) * (1 - alpha / alpha_next)).sqrt()
-        result = alpha_next.sqrt() * clean + (1 - alpha_next - fresh**2).sqrt() * noise
+        # Where all noise is fresh, what is left of the old is 0, and by rounding may come out below.
+        kept = (1 - alpha_next - fresh**2).clamp(min=0).sqrt()
+        result = alpha_next.sqrt() * clean + kept * noise
         if eta > 0:
             result += fresh * randn_tensor(
                 sample.shape, generator=generator, device=sample.device, dtype=model_output.dtype
             )
         return result, clean
+
+    def foreseen(self, model_output: Tensor, timestep: Tensor, sample: Tensor) -> Tensor:
+        """The clean latents that a sample would come to, by what the network says of it."""
+        alpha = self.alphas_cumprod[timestep]
+        return self._split(model_output, sample, alpha.sqrt(), (1 - alpha).sqrt())[0]
+
+    def redirected(self, model_output: Tensor, timestep: Tensor, change: Tensor) -> Tensor:
+        """What the network would have said, had it foreseen clean latents that are `change` more.
+
+        With x = s x0 + d e kept, x0 + change asks for e - s / d change, and for v - change / d as v = s e - d x0. Where
+        nothing changes, it is the same to the last bit.
+        """
+        alpha = self.alphas_cumprod[timestep]
+        signal, deviation = alpha.sqrt(), (1 - alpha).sqrt()
+        return model_output - change * (signal if self.config.prediction_type == "epsilon" else 1) / deviation
 
     def _split(self, output: Tensor, sample: Tensor, signal: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
         """The clean latents and the noise that a sample is made of, by what the network says."""

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..diffusion.settle import paint_size, settings_of, with_seed
 from ..layers.layered_video import LayeredVideo
 from ..options import BackgroundOptions
 from ..progress import Progress, quiet
 from ..video.pictures import resample
-from .painting import Edit, paint_size, settings_of, with_seed
+from .painting import Edit
 
 if TYPE_CHECKING:
     from ..diffusion.editor import Editor
@@ -34,4 +35,4 @@ def edit_background(
     painted = editor.paint(prompt, hint, kind, options, generator, progress=progress)
     atlas, coverage = layer.atlas.cpu(), layer.coverage.cpu()
     edited = torch.lerp(atlas, resample(painted, layer.size), coverage)
-    return Edit(edited, coverage, (), settings_of("background", prompt, editor, kind, options))
+    return Edit(edited, coverage, (), {"layer": "background", **settings_of(prompt, editor, kind, options)})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..diffusion.settle import paint_size, settings_of, with_seed
 from ..diffusion.spec import HintKind
 from ..layers.layered_video import LayeredVideo
 from ..layers.warp import Region
@@ -19,7 +20,7 @@ from .choice import choose_keyframes, keyframe_region
 from .drift import drift_gain
 from .keyframe import Keyframe, reconstruction_error
 from .merge import Lift, merge, reach
-from .painting import Edit, paint_size, settings_of, with_seed
+from .painting import Edit
 
 if TYPE_CHECKING:
     from ..diffusion.editor import Editor
@@ -74,7 +75,7 @@ def edit_foreground(
         lifts.append(lift)
     progress(PAINTING, "merging the keyframes")
     atlas, changed = _one_atlas(clip, keyframes, lifts, options, within(progress, PAINTING, 1))
-    settings = settings_of("foreground", prompt, editor, kind, options)
+    settings = {"layer": "foreground", **settings_of(prompt, editor, kind, options)}
     settings["keyframe_error"] = round(reconstruction_error(clip.foreground, clip.size, atlas, keyframes), 5)
     return Edit(atlas.cpu(), changed.cpu(), tuple(keyframes), settings)
 

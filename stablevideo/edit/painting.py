@@ -1,21 +1,11 @@
-"""What both edits share: the result, the size to paint at, what is settled before and recorded after."""
+"""What edits of a layer have in common: their result."""
 
-import secrets
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
-from ..diffusion.spec import HintKind
-from ..options import DiffusionOptions
 from .keyframe import Keyframe
-
-if TYPE_CHECKING:
-    from ..diffusion.editor import Editor
-
-Options = TypeVar("Options", bound=DiffusionOptions)
-
-GRID_PX = 64  # a picture's sides are multiples of this: eight latents, three halvings in the UNet
 
 
 @dataclass(frozen=True)
@@ -41,28 +31,3 @@ class Edit:
     keyframes: tuple[Keyframe, ...]
     settings: dict[str, Any]
     uncoloured: Tensor | None = None
-
-
-def paint_size(size: tuple[int, int], resolution: int) -> tuple[int, int]:
-    """The size to paint at: short side near `resolution`, both sides multiples of 64, aspect about kept."""
-    scale = resolution / min(size)
-    height, width = (max(GRID_PX, round(side * scale / GRID_PX) * GRID_PX) for side in size)
-    return height, width
-
-
-def with_seed(options: Options) -> Options:
-    """Draw the seed now if it is left open, so that what is recorded is what was used."""
-    return options if options.seed >= 0 else replace(options, seed=secrets.randbelow(2**31))
-
-
-def settings_of(layer: str, prompt: str, editor: "Editor", kind: HintKind, options: DiffusionOptions) -> dict[str, Any]:
-    """All that is needed to paint a layer again, and what it was painted on."""
-    return {
-        "layer": layer,
-        "prompt": prompt,
-        "model": editor.name,
-        "device": editor.device.type,
-        "dtype": str(editor.dtype).removeprefix("torch."),
-        "hint": kind,
-        **vars(options),
-    }

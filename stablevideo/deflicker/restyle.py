@@ -1,0 +1,139 @@
+"""Words -> the whole frames of a video painted anew, side by side, without flicker."""
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..color.spaces import normalize_colorspace
+from ..diffusion.settle import paint_size, settings_of, with_seed
+from ..diffusion.spec import HintKind
+from ..options import RestyleOptions
+from ..progress import Progress, quiet, within
+from ..video.pictures import resample, to_uint8
+from ..video.read import Video
+from .flow_mean import flow_mean
+
+if TYPE_CHECKING:
+    from ..diffusion.editor import Editor
+    from ..diffusion.frames import FrameHints
+
+# Frames, each [1, 3, h, w] in [0, 1], and the video whose motion they have -> as many, steadier.
+Smoother = Callable[[Iterator[Tensor], Video], Iterator[Tensor]]
+
+DEFLICKERED: Smoother = flow_mean  # what steadies frames unless another is given
+AUTO: dict[HintKind, float] = {"depth": 0.5, "canny": 0.5}  # as DiffSynth has it, where a model follows both
+HINTED = 0.1  # of the time, about; the rest goes into painting
+BLUR = (0.25, 0.5, 0.25)  # sharpening adds what this takes away
+
+
+@dataclass(frozen=True)
+class Restyled:
+    """A video painted anew.
+
+    Attributes
+    ----------
+    frames
+        Each [1, 3, H, W] in [0, 1], float32, of the video's own size, one after the other, once.
+    settings
+        What is needed to run it again: video, prompt, model, hints, options, the seed that was used, what it ran on.
+    """
+
+    frames: Iterator[Tensor]
+    settings: dict[str, Any]
+
+
+def restyle(
+    video: Video,
+    prompt: str,
+    editor: "Editor",
+    options: RestyleOptions | None = None,
+    progress: Progress = quiet,
+    smoother: Smoother | None = None,
+) -> Restyled:
+    """Paint all frames of a video anew by words, so that they agree. A video of one frame is painted as a picture.
+
+    Parameters
+    ----------
+    smoother
+        What steadies frames under `options.deflicker`; by default `DEFLICKERED`.
+
+    Raises
+    ------
+    InputError
+        An empty prompt, too many steps, hints that the model does not follow, weights that are missing, a model that
+        draws fresh noise at each step: at once. With a frame, where the safety checker holds it back.
+    Cancelled
+        The progress callback says so; nothing is left behind.
+    """
+    # diffusers takes seconds to import, and whoever has an editor has it already.
+    from ..diffusion.frames import check_frames, paint_frames
+    from ..diffusion.smoothing import decoded
+
+    options = with_seed(options or RestyleOptions(**editor.spec.defaults))
+    strengths = _strengths(editor, options)
+    check_frames(editor, prompt, tuple(strengths), options)
+    size = paint_size(video.size, options.resolution)
+    hints, chroma = _looked_at(video, editor, options, strengths, size, within(progress, 0, HINTED))
+    smooth = None
+    if options.deflicker and video.frame_count > 1:
+        smooth = functools.partial(_smoothed, smoother or DEFLICKERED, video)
+    generator = torch.Generator().manual_seed(options.seed)
+    told = within(progress, HINTED, 1)
+    latents = paint_frames(editor, prompt, hints, options, generator, chroma, smooth, told)
+    painted = decoded(editor, latents)
+    frames = (_finished(frame, options.sharpen, video.size) for frame in (smooth(painted) if smooth else painted))
+    named = ", ".join(f"{kind} {strength:g}" for kind, strength in strengths.items())
+    return Restyled(frames, {"video": video.path.name, **settings_of(prompt, editor, named, options)})
+
+
+def _strengths(editor: "Editor", options: RestyleOptions) -> dict[HintKind, float]:
+    """What the frames follow: what is asked for, or both of `AUTO` where the model does, else the one it has."""
+    asked = cast(dict[HintKind, float], options.strengths())
+    if asked:
+        return asked
+    return AUTO if AUTO.keys() <= editor.controlnets.keys() else {editor.hint_for("depth"): 1.0}
+
+
+def _smoothed(smoother: Smoother, video: Video, frames: Iterator[Tensor]) -> Iterator[Tensor]:
+    return smoother(frames, video)
+
+
+def _looked_at(
+    video: Video,
+    editor: "Editor",
+    options: RestyleOptions,
+    strengths: dict[HintKind, float],
+    size: tuple[int, int],
+    progress: Progress,
+) -> tuple[list["FrameHints"], Tensor | None]:
+    """The hints of all frames, grey and uint8, and where colour has a say, their chroma at the latents' size."""
+    from ..diffusion.frames import FrameHints
+
+    makers = {kind: editor.hint_maker(kind, options) for kind in strengths}
+    hints = {kind: torch.empty(video.frame_count, 1, *size, dtype=torch.uint8) for kind in strengths}
+    factor = editor.pipeline.vae_scale_factor
+    small = size[0] // factor, size[1] // factor
+    chroma = torch.empty(video.frame_count, 2, *small) if options.colour_bias else None
+    for i, chunk in enumerate(video.chunks(1)):
+        picture = chunk[0].float() / 255
+        for kind, make in makers.items():
+            hints[kind][i] = to_uint8(make(picture, size)[:1])
+        if chroma is not None:
+            chroma[i] = F.adaptive_avg_pool2d(normalize_colorspace(picture)[1:], small)
+        progress((i + 1) / video.frame_count, f"hints of frame {i + 1} of {video.frame_count}")
+    return [FrameHints(kind, hints[kind], strength) for kind, strength in strengths.items()], chroma
+
+
+def _finished(frame: Tensor, amount: float, size: tuple[int, int]) -> Tensor:
+    """A painted frame [1, 3, h, w] in [0, 1], sharpened by an unsharp mask, at the video's size (height, width)."""
+    if amount:
+        kernel = torch.tensor(BLUR)
+        kernel = (kernel[:, None] * kernel).expand(3, 1, 3, 3)
+        blurred = F.conv2d(F.pad(frame, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
+        frame = (frame + amount * (frame - blurred)).clamp(0, 1)
+    return resample(frame[0], size)[None]

@@ -1,0 +1,38 @@
+"""What is settled before a model paints, and what is recorded of it."""
+
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..options import DiffusionOptions
+
+if TYPE_CHECKING:
+    from .editor import Editor
+
+Options = TypeVar("Options", bound=DiffusionOptions)
+
+GRID_PX = 64  # a picture's sides are multiples of this: eight latents, three halvings in the UNet
+
+
+def paint_size(size: tuple[int, int], resolution: int) -> tuple[int, int]:
+    """The size to paint at: short side near `resolution`, both sides multiples of 64, aspect about kept."""
+    scale = resolution / min(size)
+    height, width = (max(GRID_PX, round(side * scale / GRID_PX) * GRID_PX) for side in size)
+    return height, width
+
+
+def with_seed(options: Options) -> Options:
+    """Draw the seed now if it is left open, so that what is recorded is what was used."""
+    return options if options.seed >= 0 else replace(options, seed=secrets.randbelow(2**31))
+
+
+def settings_of(prompt: str, editor: "Editor", hint: str, options: DiffusionOptions) -> dict[str, Any]:
+    """All that is needed to paint it again, and what it was painted on."""
+    return {
+        "prompt": prompt,
+        "model": editor.name,
+        "device": editor.device.type,
+        "dtype": str(editor.dtype).removeprefix("torch."),
+        "hint": hint,
+        **vars(options),
+    }
