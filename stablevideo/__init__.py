@@ -17,6 +17,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from .clips import list_clips, load_clip
 from .color.calibrate import calibrate
 from .decompose import decompose
+from .deflicker import deflicker
 from .deflicker.restyle import Restyled, restyle
 from .edit.background import edit_background
 from .edit.keyframes import edit_foreground
@@ -31,6 +32,7 @@ from .options import (
     BackgroundOptions,
     ColorCorrectionOptions,
     DecomposeOptions,
+    DeflickerOptions,
     ForegroundOptions,
     RecolourOptions,
     RenderOptions,
@@ -50,6 +52,7 @@ __all__ = [
     "Cancelled",
     "ColorCorrectionOptions",
     "DecomposeOptions",
+    "DeflickerOptions",
     "Edit",
     "Editor",
     "ForegroundOptions",
@@ -64,6 +67,7 @@ __all__ = [
     "__version__",
     "calibrate",
     "decompose",
+    "deflicker",
     "edit_background",
     "edit_foreground",
     "lay_picture",

@@ -9,6 +9,7 @@ from .errors import InputError
 
 LONGEST_PX = 768  # of a clip that is decomposed, unless a size is given
 MOST_STRICT = 2.0  # a hint may be followed
+MOST_RADIUS = 64  # frames to either side, that have a say in one
 MESH_PX = 32  # a clip is worked on at no less than this
 CURVE_STEP = 0.001  # between a curve's points, at the least
 UNWANTED = (
@@ -145,6 +146,35 @@ class DecomposeOptions:
         scale = min(1.0, LONGEST_PX / max(clip_size))
         height, width = (self.height, self.width) if self.width else (side * scale for side in clip_size)
         return max(MESH_PX, 2 * round(height / 2)), max(MESH_PX, 2 * round(width / 2))
+
+
+@dataclass(frozen=True)
+class DeflickerOptions:
+    """Steadying a video in pixels."""
+
+    engine: Literal["flow", "patch"] = option(
+        "flow", "how the same things are found in two frames: optical flow, or patches that look alike, far slower"
+    )
+    flow: Literal["dis", "raft"] = option("dis", "RAFT sees fast and thin things better, and takes far longer")
+    mode: Literal["accurate", "balanced", "fast"] = option(
+        "accurate",
+        "accurate also takes out wobble, in twice the time of balanced; fast adds frames up, for large clips",
+    )
+    window: str = option("auto", "how many frames to each side have a say, 1 to 64; auto goes by the flicker measured")
+    color_correction: bool = option(False, "take slow colour drift out first, held to the guide or the first frame")
+    seed: int = option(0, "of the patches' random search", 0, 2147483647)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        self.radius()
+
+    def radius(self) -> int | None:
+        """The window as a number; None for auto. Raises InputError for what is neither."""
+        if self.window.strip() == "auto":
+            return None
+        if not self.window.strip().isdigit() or not 1 <= int(self.window) <= MOST_RADIUS:
+            raise InputError(f"window must be auto or a whole number from 1 to {MOST_RADIUS}, got {self.window!r}.")
+        return int(self.window)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from diffusers import LCMScheduler, MultiControlNetModel
 
 from stablevideo import Cancelled, InputError, RestyleOptions, load_editor, read_video, restyle
-from stablevideo.deflicker.flow_mean import flow_mean
+from stablevideo.deflicker import deflickered
 from stablevideo.diffusion import frames as frames_module
 from stablevideo.diffusion.editor import offload_modules
 from stablevideo.diffusion.frames import FrameHints, paint_frames
@@ -343,28 +343,18 @@ def moving(folder, count=4, size=(60, 90), speed=3, noise=0.0):
     return read_video(folder, fps=Fraction(12)), torch.stack(frames), noisy
 
 
-class TestFlowMean:
+class TestWhatSteadies:
     def test_flicker_goes_and_what_moves_stays_sharp(self, tmp_path):
         guide, clean, noisy = moving(tmp_path / "clip", noise=0.05)
-        steadied = torch.cat(list(flow_mean(iter(noisy), guide)))
+        steadied = torch.cat(list(deflickered(iter(noisy), guide)))
         assert psnr(steadied, clean) > psnr(torch.cat(noisy), clean) + 3
         assert psnr(steadied, clean) > psnr(torch.cat(list(mean_of_three(noisy))), clean) + 3
-
-    def test_what_is_still_is_left_alone_and_few_frames_are_held(self, tmp_path):
-        guide, _, _ = moving(tmp_path / "clip", count=9, speed=0)
-        taken, given = [], []
-        picture = smooth_picture((60, 90), 1)[None]
-        for frame in flow_mean((taken.append(1) or picture for _ in range(9)), guide):
-            given.append(frame)
-            assert len(taken) <= len(given) + 2
-        assert len(given) == 9
-        assert torch.allclose(torch.cat(given), picture.expand(9, -1, -1, -1), atol=1e-6)
 
     @pytest.mark.parametrize(("count", "said"), [(3, "fewer"), (5, "more")])
     def test_frames_that_are_not_the_guide_s(self, tmp_path, count, said):
         guide, _, noisy = moving(tmp_path / "clip")
         with pytest.raises(ValueError, match=f"{said} frames than the 4"):
-            list(flow_mean(iter((noisy * 2)[:count]), guide))
+            list(deflickered(iter((noisy * 2)[:count]), guide))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from ..options import RestyleOptions
 from ..progress import Progress, quiet, within
 from ..video.pictures import resample, to_uint8
 from ..video.read import Video
-from .flow_mean import flow_mean
+from .steady_motion import deflickered
 
 if TYPE_CHECKING:
     from ..diffusion.editor import Editor
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Frames, each [1, 3, h, w] in [0, 1], and the video whose motion they have -> as many, steadier.
 Smoother = Callable[[Iterator[Tensor], Video], Iterator[Tensor]]
 
-DEFLICKERED: Smoother = flow_mean  # what steadies frames unless another is given
+DEFLICKERED: Smoother = deflickered  # what steadies frames unless another is given
 AUTO: dict[HintKind, float] = {"depth": 0.5, "canny": 0.5}  # as DiffSynth has it, where a model follows both
 HINTED = 0.1  # of the time, about; the rest goes into painting
 BLUR = (0.25, 0.5, 0.25)  # sharpening adds what this takes away

@@ -140,3 +140,29 @@ def uv_to_texel(uv: Tensor, size: tuple[int, int]) -> Tensor:
     """uv [..., 2] in [-1, 1] -> texels of an atlas picture of `size` (height, width)."""
     scale = torch.tensor([size[1] / 2, size[0] / 2], device=uv.device)
     return (uv + 1) * scale - 0.5
+
+
+def looked_at(displacement: Tensor, size: tuple[int, int]) -> Tensor:
+    """Where on a picture of `size` (height, width) each pixel looks, for `grid_sample(align_corners=False)`.
+
+    Parameters
+    ----------
+    displacement
+        [n, h, w, 2] in pixels, (x, y) order: a pixel at p of an h by w grid looks at p + displacement. Where the grid
+        is only a part of the picture, add where it begins.
+    """
+    height, width = displacement.shape[1:3]
+    x = torch.arange(width, device=displacement.device, dtype=displacement.dtype)
+    y = torch.arange(height, device=displacement.device, dtype=displacement.dtype)
+    at = torch.stack([displacement[..., 0] + x, displacement[..., 1] + y[:, None]], -1)
+    return (2 * at + 1) / at.new_tensor(size[::-1]) - 1
+
+
+def inside(displacement: Tensor) -> Tensor:
+    """Displacements [n, h, w, 2] in pixels that end on the picture: those that leave it end on its border."""
+    height, width = displacement.shape[1:3]
+    x = torch.arange(width, device=displacement.device, dtype=displacement.dtype)
+    y = torch.arange(height, device=displacement.device, dtype=displacement.dtype)[:, None]
+    known = displacement.nan_to_num(0.0, 0.0, 0.0)
+    across = (known[..., 0] + x).clamp(0, width - 1) - x
+    return torch.stack([across, (known[..., 1] + y).clamp(0, height - 1) - y], -1)

@@ -1,0 +1,156 @@
+"""Every frame becomes what it and its neighbours agree on: all of them looked at, or by a tree of sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .consensus import Consensus, consensus, grain, harmless, sharpened, sharpness
+from .correspondence import Matcher, Neighbours
+from .filters import enlarged, soft, squared
+from .settle import settled
+from .window import Frame, Window, windows
+
+BAND_VALUES = 16_000_000  # of samples that are compared at a time: memory does not grow with the frames
+HALO_PX = 32  # beyond a band, that its borders look at
+
+
+def balanced(frames: Iterable[Frame], matcher: Matcher, radius: int) -> Iterator[Frame]:
+    """Every neighbour is brought into each frame's place by itself: 2 radius remaps a frame."""
+    for window in windows(frames, matcher, radius):
+        yield replace(window.frame, picture=steadied(window, matcher))
+
+
+def steadied(window: Window, matcher: Matcher) -> Tensor:
+    """The window's frame as its neighbours have it, [1, 3, H, W]."""
+    return _over_bands(window, matcher, lambda found, picture, guide: settled(picture, found, guide))
+
+
+def agreed(window: Window, matcher: Matcher) -> Tensor:
+    """The mean of the window's frames in the place of its frame, [1, 3, H, W]."""
+    return _over_bands(window, matcher, lambda found, picture, guide: found.mean)
+
+
+def _over_bands(window: Window, matcher: Matcher, make: Callable[[Consensus, Tensor, Tensor | None], Tensor]) -> Tensor:
+    """Make a frame of what its neighbours agree on, rows after rows."""
+    frame, around = window.frame, window.around
+    if not around:
+        return frame.picture
+    near = window.known.neighbours(frame.number, [other.number for other in around])
+    samples = _samples(frame.picture, [other.picture for other in around], near, matcher)
+    guides = None
+    if frame.guide is not None:
+        guides = _samples(frame.guide, [g for other in around if (g := other.guide) is not None], near, matcher)
+    sides = torch.tensor([0] + [other.number - frame.number for other in around], device=samples.device)
+    returned, trust = (_with_own(part, own) for part, own in ((near.return_px2, 0.0), (near.trust, 1.0)))
+    noise = grain(frame.picture)
+    height, width = frame.picture.shape[2:]
+    rows = max(HALO_PX, BAND_VALUES // (3 * width * len(samples)) // HALO_PX * HALO_PX)
+    made = []
+    for top in range(0, height, rows):
+        first, last = max(0, top - HALO_PX), min(height, top + rows + HALO_PX)
+        band = (..., slice(first, last), slice(None))
+        size = (last - first, width)
+        here, sure = (_band(part, first, last, height, size) for part in (returned, trust))
+        found = consensus(samples[band], sides, here, sure, noise, None if guides is None else guides[band])
+        result = make(found, frame.picture[band], None if frame.guide is None else frame.guide[band])
+        made.append(result[:, :, top - first : top - first + rows])
+    return torch.cat(made, 2)
+
+
+def _samples(own: Tensor, others: list[Tensor], near: Neighbours, matcher: Matcher) -> Tensor:
+    """A picture, and others brought into its place, [J, 3, H, W]."""
+    maps = scaled(near.maps, (own.shape[2], own.shape[3]))
+    return torch.cat([own, *(matcher.remap(other, one[None]) for other, one in zip(others, maps, strict=True))])
+
+
+def scaled(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps [n, h, w, 2] in pixels, as they are on frames of another size."""
+    height, width = maps.shape[1:3]
+    if (height, width) == size:
+        return maps
+    larger = F.interpolate(maps.permute(0, 3, 1, 2), size, mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
+    return larger * maps.new_tensor([size[1] / width, size[0] / height])
+
+
+def _with_own(part: Tensor, own: float) -> Tensor:
+    return torch.cat([torch.full_like(part[:1], own), part])
+
+
+def _band(part: Tensor, first: int, last: int, height: int, size: tuple[int, int]) -> Tensor:
+    """Rows of [n, 1, h, w], counted at the frames' height, at the frames' size."""
+    scale = part.shape[2] / height
+    rows = part[:, :, round(first * scale) : max(round(last * scale), round(first * scale) + 1)]
+    return rows if rows.shape[2:] == size else F.interpolate(rows, size, mode="bilinear", align_corners=False)
+
+
+def fast(frames: Iterable[Frame], matcher: Matcher, radius: int) -> Iterator[Frame]:
+    """Neighbours come in sums of 1, 2, 4, ... frames: 2 log2(radius + 1) remaps a frame, and no vote on each.
+
+    The radius becomes the nearest power of two, less one.
+    """
+    levels = max(1, round(torch.tensor(radius + 1.0).log2().item()))
+    radius = 2**levels - 1
+    sums: dict[tuple[int, int, int], Tensor] = {}
+    for window in windows(frames, matcher, radius):
+        frame = window.frame
+        held = {other.number: other for other in [*window.around, frame]}
+        sides = [_run(window, matcher, held, sums, side, levels, frame.number) for side in (-1, 1)]
+        found = _agreed_by_sums(sides, _own(frame))
+        yield replace(frame, picture=settled(frame.picture, found, frame.guide))
+        for key in [key for key in sums if key[2] < frame.number - radius]:
+            del sums[key]
+
+
+def _own(frame: Frame) -> Tensor:
+    """What is summed of a frame, [1, 5 or 8, H, W]: its weight, colours, sharpness, and its guide's colours."""
+    picture = frame.picture
+    parts = [torch.ones_like(picture[:, :1]), picture, enlarged(sharpness(picture), picture)]
+    return torch.cat(parts if frame.guide is None else [*parts, frame.guide], 1)
+
+
+def _run(
+    window: Window,
+    matcher: Matcher,
+    held: dict[int, Frame],
+    sums: dict[tuple[int, int, int], Tensor],
+    side: int,
+    level: int,
+    number: int,
+) -> Tensor:
+    """The sum of 2^level frames from one on, to one side, in its place."""
+    if level == 0:
+        return _own(held[number])
+    key = (side, level, number)
+    if key not in sums:
+        half = _run(window, matcher, held, sums, side, level - 1, number)
+        other = number + side * 2 ** (level - 1)
+        if window.known.same_scene(number, other):
+            far = _run(window, matcher, held, sums, side, level - 1, other)
+            near = window.known.neighbours(number, [other])
+            size = (far.shape[2], far.shape[3])
+            trust = torch.maximum(near.trust, harmless(near.return_px2, window.known.look(number)))
+            trust = F.interpolate(trust, size, mode="bilinear", align_corners=False)
+            half = half + trust * matcher.remap(far, scaled(near.maps, size)).clamp(min=0)
+        sums[key] = half
+    return sums[key]
+
+
+def _agreed_by_sums(sides: list[Tensor], own: Tensor) -> Consensus:
+    """The consensus of the sums to both sides, in each of which the frame itself is."""
+    total = sides[0] + sides[1] - own
+    mean = total[:, 1:] / total[:, :1]
+    halves = torch.zeros_like(own[:, :1])
+    alone = [side - own for side in sides]
+    if all((side[:, 0] > 0).any() for side in alone):
+        means = [side[:, 1:4] / side[:, :1].clamp(min=1e-6) for side in alone]
+        says = alone[0][:, :1].clamp(0, 1) * alone[1][:, :1].clamp(0, 1)
+        halves = soft(squared(means[0] - means[1]) * says, 3) / 4
+    wanted = F.interpolate(mean[:, 3:4], sharpness(own[:, 1:4]).shape[2:], mode="area")
+    confidence = ((total[:, :1] - 1) / 2).clamp(0, 1)
+    wanted = wanted - grain(own[:, 1:4])
+    return Consensus(sharpened(mean[:, :3], wanted), confidence, halves, mean[:, 4:] if mean.shape[1] > 4 else None)

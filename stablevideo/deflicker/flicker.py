@@ -1,0 +1,66 @@
+"""How much a video flickers, and over how many frames that must be averaged."""
+
+from __future__ import annotations
+
+import torch
+
+from ..errors import InputError
+from ..video.flow import dense_inverse_search
+from ..video.read import Video
+from ..video.side_by_side import spread_frames
+from ..video.together import pictures
+from .consensus import harmless
+from .correspondence import Correspondence
+from .filters import soft, squared
+from .flow_match import FlowMatch
+
+SIDE_PX = 256  # of the frames that are looked at
+LOOKS = 12  # places of the video, each three frames
+STEADY = 1.2 / 255  # what is left after averaging is not seen
+LEAST, MOST = 2, 15  # frames to either side
+EMPTY = 1 / 255  # the deviation of a frame that shows nothing
+
+
+def fitting_radius(video: Video, guide: Video | None) -> int:
+    """How many frames to each side must have a say, by how far frames are from the mean of their two neighbours.
+
+    n frames that flicker by themselves leave 1 / sqrt(n) of it. Raises InputError for a video that shows nothing.
+    """
+    found = flicker(video, guide)
+    return max(LEAST, min(MOST, round((found / STEADY) ** 2 / 2), video.frame_count - 1))
+
+
+@torch.inference_mode()
+def flicker(video: Video, guide: Video | None) -> float:
+    """The deviation of frames from the mean of the two around them, along their motion; in [0, 1].
+
+    The median of a few places of the video. 0.004 and less is what steady clips show; a clip of two frames tells
+    nothing, and gives 0. Raises InputError where all frames looked at are of one colour.
+    """
+    scale = min(1.0, SIDE_PX / max(video.size))
+    size = max(16, round(video.height * scale)), max(16, round(video.width * scale))
+    matcher, found, empty = FlowMatch(dense_inverse_search()), [], True
+    for middle in spread_frames(video.frame_count, LOOKS):
+        middle = min(max(middle, 1), video.frame_count - 2)
+        order = range(max(0, middle - 1), min(middle + 2, video.frame_count))
+        shown, guides = (
+            [torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 255 for frame in pictures(one, size, order)]
+            if one
+            else None
+            for one in (video, guide)
+        )
+        assert shown is not None
+        empty = empty and all(float(frame.std()) < EMPTY for frame in shown)
+        if len(shown) < 3:
+            continue
+        known = Correspondence(matcher, 1)
+        known.add(0, [matcher.look(frame, guides[i] if guides else None) for i, frame in enumerate(shown)])
+        if known.same_scene(0, 2):
+            near = known.neighbours(1, [0, 2])
+            around = matcher.remap(torch.cat([shown[0], shown[2]]), near.maps)
+            trust = torch.maximum(near.trust, harmless(near.return_px2, soft(shown[1], 2))).amin(0, keepdim=True)
+            off = squared(soft(shown[1] - around.mean(0, keepdim=True), 2))
+            found.append(float((off * trust).sum() / trust.sum().clamp(min=1)))
+    if empty:
+        raise InputError(f"{video.path.name} shows nothing but one colour; there is nothing to steady.")
+    return float(torch.tensor(found).median().sqrt()) if found else 0.0

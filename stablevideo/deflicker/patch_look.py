@@ -1,0 +1,32 @@
+"""Correspondence by patches that look alike, as a `Matcher`."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..video.pictures import resize
+from .filters import normalised
+from .patch_match import PatchMatch
+
+LONGEST_PX = 768  # of what is searched in
+
+
+class PatchLook:
+    """Patches of the guide; without one, of the frames' grey, of one local contrast."""
+
+    def __init__(self, seed: int) -> None:
+        self.engine = PatchMatch(seed=seed)
+
+    def look(self, picture: Tensor, guide: Tensor | None) -> Tensor:
+        """[1, 3, h, w]."""
+        shown = normalised(picture).expand(-1, 3, -1, -1) if guide is None else guide
+        scale = min(1.0, LONGEST_PX / max(shown.shape[2:]))
+        return resize(shown, (round(shown.shape[2] * scale), round(shown.shape[3] * scale)))
+
+    def match(self, targets: Tensor, sources: Tensor, start: Tensor | None = None) -> Tensor:
+        """As in `Matcher`."""
+        return self.engine.match(targets, sources, start)
+
+    def remap(self, pictures: Tensor, maps: Tensor) -> Tensor:
+        """As in `Matcher`: each pixel is the mean of the patches that cover it."""
+        return self.engine.remap(pictures, maps)

@@ -1,0 +1,100 @@
+"""A first round before the one that counts: frames come into their right places, and are steadier to search in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..video.flow import dense_inverse_search
+from .blend import agreed, scaled, steadied
+from .correspondence import Matcher, Neighbours
+from .filters import soft
+from .flow_match import FlowMatch
+from .window import Frame, Window, windows
+
+SMOOTH_PX = 12  # what moves a frame's parts about does not change within so little
+STILL_PX = 0.25  # parts that are off by less stay
+PATH = 8  # frames to either side, through which a pixel's path is laid
+
+
+def rehearsed(frames: Iterable[Frame], matcher: Matcher, radius: int) -> Iterator[Frame]:
+    """The frames, each moved to where its neighbours have it, as far as they wobble.
+
+    With a guide, whose motion they should have: to the mean of the window. Without: onto the smooth path of their
+    pixels, where it is not the whole frame that shakes; and the next search is in frames steadied once.
+    """
+    flow = FlowMatch(dense_inverse_search())
+    for window in windows(frames, matcher, radius):
+        frame = window.frame
+        if not window.around:
+            yield frame
+        elif frame.guide is not None:
+            wobble = _off_mean(frame, agreed(window, matcher), flow)
+            yield replace(frame, picture=_moved(frame.picture, wobble, flow))
+        else:
+            wobble = _off_path(window)
+            look = matcher.look(_moved(steadied(window, matcher), wobble, flow), None)
+            yield replace(frame, picture=_moved(frame.picture, wobble, flow), look=look)
+
+
+def _moved(picture: Tensor, wobble: Tensor, flow: FlowMatch) -> Tensor:
+    maps = scaled(wobble, (picture.shape[2], picture.shape[3]))
+    return flow.remap(picture, maps).clamp(0, 1) if bool(maps.any()) else picture
+
+
+def _off_mean(frame: Frame, mean: Tensor, flow: FlowMatch) -> Tensor:
+    """From where a frame's parts should be to where they are, [1, h, w, 2] in pixels of the search."""
+    found = _smooth(flow.match(flow.look(mean, None), flow.look(frame.picture, None)))
+    size = soft(found.square().sum(-1)[:, None], SMOOTH_PX)
+    return found * _beyond(size)
+
+
+def _off_path(window: Window) -> Tensor:
+    """The same, by the paths of the pixels through the frames around; nothing where all shakes as one.
+
+    A parabola through where a pixel is in the frames around it, by least squares; what it leaves of the pixel's own
+    place is how far the frame's part is off.
+    """
+    number = window.frame.number
+    reach = min(PATH, *(sum((o.number > number) == later for o in window.around) for later in (True, False)))
+    shown = [other.number for other in window.around if 0 < abs(other.number - number) <= reach]
+    like = window.known.step(number, window.around[0].number) if reach == 0 else None
+    if like is not None:
+        return torch.zeros_like(like)
+    near = window.known.neighbours(number, shown)
+    off = -_smooth(_intercept(near, number, 2 if reach > 1 else 1))
+    loose = off - _affine(off)
+    return off * _beyond(loose.square().sum(-1).mean((1, 2))[:, None, None, None])
+
+
+def _intercept(near: Neighbours, number: int, degree: int) -> Tensor:
+    """Where the smooth path is at the time of the frame, [1, h, w, 2]: weighted least squares at each pixel."""
+    times = torch.tensor([0.0] + [float(other - number) for other in near.frames], device=near.maps.device)
+    powers = torch.stack([times**k for k in range(degree + 1)], 1)
+    places = torch.cat([torch.zeros_like(near.maps[:1]), near.maps])
+    weights = torch.cat([torch.ones_like(near.trust[:1]), near.trust])[:, 0] + 1e-3
+    normal = torch.einsum("ta,tb,thw->hwab", powers, powers, weights)
+    right = torch.einsum("ta,thw,thwc->hwac", powers, weights, places)
+    return torch.linalg.solve(normal, right)[..., 0, :][None]
+
+
+def _affine(field: Tensor) -> Tensor:
+    """The part of a field [1, h, w, 2] that moves all as one: shifted, turned, scaled, sheared."""
+    height, width = field.shape[1:3]
+    sides = (torch.linspace(-1, 1, side, device=field.device) for side in (height, width))
+    y, x = torch.meshgrid(*sides, indexing="ij")
+    basis = torch.stack([torch.ones_like(x), x, y], -1).flatten(0, 1)
+    return (basis @ torch.linalg.lstsq(basis, field.flatten(0, 2)).solution).view_as(field)
+
+
+def _smooth(field: Tensor) -> Tensor:
+    return soft(field.permute(0, 3, 1, 2), SMOOTH_PX).permute(0, 2, 3, 1)
+
+
+def _beyond(size_px2: Tensor) -> Tensor:
+    """The share of a wobble that counts, by its squared size; as [.., 1] behind the pixels."""
+    share = (1 - STILL_PX**2 / size_px2.clamp(min=1e-9)).clamp(min=0)
+    return share.permute(0, 2, 3, 1) if share.shape[1] == 1 and share.ndim == 4 and share.shape[3] != 1 else share

@@ -1,0 +1,65 @@
+"""Frames with those around them, as a video streams by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from torch import Tensor
+
+from .correspondence import Correspondence, Matcher
+
+AT_ONCE = {"cuda": 16}  # frames whose motion is searched in one go; elsewhere a few keep all cores busy
+FEW_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame under way.
+
+    Attributes
+    ----------
+    number
+        Counted from 0.
+    picture
+        [1, 3, H, W] in [0, 1].
+    guide
+        What it was made from, likewise; None where that is not known.
+    look
+        What is searched in, as its matcher has it.
+    """
+
+    number: int
+    picture: Tensor
+    guide: Tensor | None
+    look: Tensor
+
+
+@dataclass(frozen=True)
+class Window:
+    """A frame, those around it of the same scene in their order, and where everything is."""
+
+    frame: Frame
+    around: list[Frame]
+    known: Correspondence
+
+
+def windows(frames: Iterable[Frame], matcher: Matcher, radius: int) -> Iterator[Window]:
+    """The window of each frame, in order; no more than so many frames as it spans are held, and a few read ahead."""
+    known, next_up = Correspondence(matcher, radius), 0
+    held: dict[int, Frame] = {}
+    stream, ended = iter(frames), False
+    while not ended:
+        device = next(iter(held.values())).picture.device.type if held else "cpu"
+        fresh = list(islice(stream, AT_ONCE.get(device, FEW_AT_ONCE)))
+        ended = not fresh
+        if fresh:
+            held |= {frame.number: frame for frame in fresh}
+            known.add(fresh[0].number, [frame.look for frame in fresh])
+        while next_up in held and (ended or next_up + radius in held):
+            span = range(next_up - radius, next_up + radius + 1)
+            around = [held[j] for j in span if j in held and j != next_up and known.same_scene(next_up, j)]
+            yield Window(held[next_up], around, known)
+            next_up += 1
+            held.pop(next_up - radius - 1, None)
