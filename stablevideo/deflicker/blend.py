@@ -15,7 +15,8 @@ from .filters import enlarged, soft, squared
 from .settle import settled
 from .window import Frame, Window, windows
 
-BAND_VALUES = 16_000_000  # of samples that are compared at a time: memory does not grow with the frames
+# Of samples, so many are compared at a time: memory does not grow with the frames.
+BAND_VALUES = {"cpu": 16_000_000, "cuda": 200_000_000}
 HALO_PX = 32  # beyond a band, that its borders look at
 
 
@@ -49,7 +50,8 @@ def _over_bands(window: Window, matcher: Matcher, make: Callable[[Consensus, Ten
     returned, trust = (_with_own(part, own) for part, own in ((near.return_px2, 0.0), (near.trust, 1.0)))
     noise = grain(frame.picture)
     height, width = frame.picture.shape[2:]
-    rows = max(HALO_PX, BAND_VALUES // (3 * width * len(samples)) // HALO_PX * HALO_PX)
+    values = BAND_VALUES.get(samples.device.type, BAND_VALUES["cpu"])
+    rows = max(HALO_PX, values // (3 * width * len(samples)) // HALO_PX * HALO_PX)
     made = []
     for top in range(0, height, rows):
         first, last = max(0, top - HALO_PX), min(height, top + rows + HALO_PX)

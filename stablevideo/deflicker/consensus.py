@@ -87,8 +87,9 @@ def consensus(
     wanted = _usual_sharpness(samples, weights) - grain
     guide = None if guides is None else _mean(guides, weights)
     if guide is not None and guides is not None:
-        # What the guide loses in the same places is lost to wrong places alone.
-        wanted = torch.maximum(wanted, sharpness(mean) * sharpness(guides[:1]) / (sharpness(guide) + 1e-6))
+        # What the guide loses is lost to wrong places alone; what the video's samples have is partly noise.
+        lost = sharpness(guides[:1]) / (sharpness(guide) + 1e-6)
+        wanted = (wanted + torch.maximum(wanted, sharpness(mean) * lost)) / 2
     return Consensus(
         sharpened(mean, wanted),
         ((votes.sum(0, keepdim=True) - 1) / 2).clamp(0, 1),
