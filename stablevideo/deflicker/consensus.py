@@ -71,11 +71,13 @@ def consensus(
         [J, 3, h, W]: what the guide has in the same places, its own frame first, as the samples' is.
     """
     local = samples - soft(samples, PLACE_PX)
-    usual = local[sides.abs() <= NEAR].median(0, keepdim=True).values
+    near = sides.abs() <= NEAR
+    usual = local[near].median(0, keepdim=True).values
     unlike = coarse(squared(local - usual), PLACE_PX)
-    allowed = unlike.median(0, keepdim=True).values.clamp(min=UNLIKE)
+    allowed = unlike[near].median(0, keepdim=True).values.clamp(min=UNLIKE)
     likeness = torch.exp(-(unlike / allowed - 1).clamp(min=0) / 3)
-    votes = torch.maximum(trust, harmless(return_px2, usual)) * enlarged(likeness, samples)
+    say = 1 - sides.abs()[:, None, None, None] / (sides.abs().max() + 1)
+    votes = say * torch.maximum(trust, harmless(return_px2, usual)) * enlarged(likeness, samples)
     weights = votes
     mean = _mean(samples, weights)
     spread = mean
