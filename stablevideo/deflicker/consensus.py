@@ -50,6 +50,18 @@ def harmless(return_px2: Tensor, picture: Tensor) -> Tensor:
     return torch.exp(-return_px2 * slope / (2 * HARMLESS**2)) * (return_px2 < LOST_PX2)
 
 
+def likeness(samples: Tensor, near: Tensor) -> tuple[Tensor, Tensor]:
+    """What a place usually looks like, [1, 3, h, W], without its light; and how like it each sample is, [J, 1, h, W].
+
+    The median of those that are `near`, bool [J], is the usual; so far as these are from it, a sample may be.
+    """
+    local = samples - soft(samples, PLACE_PX)
+    usual = local[near].median(0, keepdim=True).values
+    unlike = coarse(squared(local - usual), PLACE_PX)
+    allowed = unlike[near].median(0, keepdim=True).values.clamp(min=UNLIKE)
+    return usual, enlarged(torch.exp(-(unlike / allowed - 1).clamp(min=0) / 3), samples)
+
+
 def consensus(
     samples: Tensor, sides: Tensor, return_px2: Tensor, trust: Tensor, grain: float, guides: Tensor | None = None
 ) -> Consensus:
@@ -70,14 +82,9 @@ def consensus(
     guides
         [J, 3, h, W]: what the guide has in the same places, its own frame first, as the samples' is.
     """
-    local = samples - soft(samples, PLACE_PX)
-    near = sides.abs() <= NEAR
-    usual = local[near].median(0, keepdim=True).values
-    unlike = coarse(squared(local - usual), PLACE_PX)
-    allowed = unlike[near].median(0, keepdim=True).values.clamp(min=UNLIKE)
-    likeness = torch.exp(-(unlike / allowed - 1).clamp(min=0) / 3)
+    usual, alike = likeness(samples, sides.abs() <= NEAR)
     say = 1 - sides.abs()[:, None, None, None] / (sides.abs().max() + 1)
-    votes = say * torch.maximum(trust, harmless(return_px2, usual)) * enlarged(likeness, samples)
+    votes = say * torch.maximum(trust, harmless(return_px2, usual)) * alike
     weights = votes
     mean = _mean(samples, weights)
     spread = mean
@@ -120,8 +127,13 @@ def _apart(samples: Tensor, weights: Tensor, sides: Tensor, spread: Tensor) -> T
 
 def _usual_sharpness(samples: Tensor, weights: Tensor) -> Tensor:
     """That of the samples, as a geometric mean: noise is very sharp, and in few samples at a place."""
-    logarithms = torch.cat([sharpness(one[None]) for one in samples]).clamp(min=1e-7).log()
+    logarithms = torch.cat([log_sharpness(one[None]) for one in samples])
     return _mean(logarithms, coarse(weights, PLACE_PX)).exp()
+
+
+def log_sharpness(picture: Tensor) -> Tensor:
+    """Its natural logarithm."""
+    return sharpness(picture).clamp(min=1e-7).log()
 
 
 def grain(picture: Tensor) -> float:
