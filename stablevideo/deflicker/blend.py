@@ -107,14 +107,16 @@ def fast(frames: Iterable[Window], radius: int) -> Iterator[Frame]:
     sums: dict[tuple[int, int, int], Tensor] = {}
     for window in frames:
         frame = window.frame
-        sides = [_run(window, sums, side, levels, frame.number) for side in (-1, 1)]
-        found = _agreed_by_sums(sides, _run(window, sums, 0, 0, frame.number), frame)
+        sides = [_run(window, sums, radius, side, levels, frame.number) for side in (-1, 1)]
+        found = _agreed_by_sums(sides, _run(window, sums, radius, 0, 0, frame.number), frame)
         yield replace(frame, picture=settled(frame.picture, found, frame.guide))
         for key in [key for key in sums if key[2] < frame.number - radius]:
             del sums[key]
 
 
-def _run(window: Window, sums: dict[tuple[int, int, int], Tensor], side: int, level: int, number: int) -> Tensor:
+def _run(
+    window: Window, sums: dict[tuple[int, int, int], Tensor], reach: int, side: int, level: int, number: int
+) -> Tensor:
     """The sum of 2^level frames from one on, to one side, in its place: as `_own` has them."""
     side = side if level else 0
     key = (side, level, number)
@@ -123,12 +125,14 @@ def _run(window: Window, sums: dict[tuple[int, int, int], Tensor], side: int, le
     if level == 0:
         found = _own(window, number)
     else:
-        found = _run(window, sums, side, level - 1, number)
-        other = number + side * 2 ** (level - 1)
+        found = _run(window, sums, reach, side, level - 1, number)
+        half = 2 ** (level - 1)
+        other = number + side * half
         if window.known.same_scene(number, other):
             near = window.known.neighbours(number, [other])
             trust = torch.maximum(near.trust, harmless(near.return_px2, window.known.look(number)))
-            found = found + _brought(_run(window, sums, side, level - 1, other), near.maps, window, trust)
+            trust = trust * (1 - half / (reach + 1))  # the further away, the less it says
+            found = found + _brought(_run(window, sums, reach, side, level - 1, other), near.maps, window, trust)
     sums[key] = found
     return found
 
