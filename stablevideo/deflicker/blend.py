@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .consensus import Consensus, consensus, grain, harmless, likeness, log_sharpness, sharpened, sharpness
+from .consensus import ENOUGH, Consensus, consensus, grain, harmless, likeness, log_sharpness, sharpened, sharpness
 from .correspondence import Matcher, Neighbours
 from .filters import enlarged, soft, squared
 from .settle import settled
@@ -171,5 +171,5 @@ def _agreed_by_sums(sides: list[Tensor], own: Tensor, frame: Frame) -> Consensus
     says = alone[0][:, :1].clamp(max=1) * alone[1][:, :1].clamp(max=1)
     halves = soft(squared(means[0] - means[1]) * says, 3) / 4
     wanted = F.interpolate(mean[:, 3:4], sharpness(frame.picture).shape[2:], mode="area").exp() - grain(frame.picture)
-    confidence = ((total - own)[:, :1] / 2).clamp(0, 1)
+    confidence = ((total - own)[:, :1] / ENOUGH).clamp(0, 1)
     return Consensus(sharpened(mean[:, :3], wanted), confidence, halves, mean[:, 4:] if mean.shape[1] > 4 else None)

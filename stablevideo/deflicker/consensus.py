@@ -14,6 +14,7 @@ PLACE_PX = 4  # of the squares over which two places are compared, their means t
 HARMLESS = 3 / 255  # a wrong way that changes colours by less does no harm, as in a clear sky
 LOST_PX2 = 64.0  # but whoever comes back this far off is lost
 UNLIKE = 1.5e-4  # places that differ by less, as a mean square, are not told apart
+ENOUGH = 1.5  # votes of neighbours
 ROUNDS = 2  # of reweighting
 LEAST_SPREAD = 1e-4  # mean squares below are no spread
 GRAIN_SHARE = 0.1  # of a picture shows nothing but its grain
@@ -30,7 +31,7 @@ class Consensus:
     mean
         [1, 3, h, W], as sharp as the samples are.
     confidence
-        [1, 1, h, W] in [0, 1]: how many votes there were; 0 where only its own.
+        [1, 1, h, W] in [0, 1]: how many votes of neighbours there were; 0 for none.
     halves
         [1, 1, h, W]: how much further apart past and future are, as mean squares, than chance would have them: how
         wrong the mean may be.
@@ -101,7 +102,7 @@ def consensus(
         wanted = (wanted + torch.maximum(wanted, sharpness(mean) * lost)) / 2
     return Consensus(
         sharpened(mean, wanted),
-        ((votes.sum(0, keepdim=True) - 1) / 2).clamp(0, 1),
+        (votes[sides != 0].sum(0, keepdim=True) / ENOUGH).clamp(0, 1),
         _apart(samples, weights, sides, spread),
         guide,
     )
