@@ -23,7 +23,7 @@ from stablevideo.video.together import pictures
 
 import torch  # isort: skip (after stablevideo: it sets how torch's threads wait)
 
-FRAMES, SIZE, SEED = 12, (144, 256), 1
+FRAMES, SIZE, SEED = 12, (256, 448), 1
 PROMPTS = ("a winter scene, snow", "a red bear on a green hill")
 
 
@@ -44,7 +44,7 @@ def one_by_one(video, prompt, editor, options):
 
 def variants(video, prompt, editor):
     """Name -> frames."""
-    plain = RestyleOptions(**editor.spec.defaults | {"resolution": SIZE[0], "seed": SEED})
+    plain = RestyleOptions(**editor.spec.defaults | {"seed": SEED})
     alone = replace(plain, deflicker=False, shared_noise=False, attention=0)
     painted = [frame.clone() for frame in one_by_one(video, prompt, editor, alone)]
     yield "one by one, own seeds", painted
