@@ -83,6 +83,7 @@ class RestyleOptions(DiffusionOptions):
     shared_noise: bool = option(True, "all frames begin at the same noise")
     deflicker: bool = option(True, "steady the frames along the source's motion, while they are painted and at the end")
     sharpen: float = option(0.0, "how much of the detail lost by steadying is put back at the end", 0.0, 2.0, 0.1)
+    color_correction: bool = option(False, "take slow colour drift out at the end, held to the first painted frame")
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -1,4 +1,4 @@
-"""The tab 'Steady': drift that was planted is taken out of an upload, and measured, by the page's endpoints."""
+"""The tab 'Steady': planted drift and flicker are taken out of an upload, it is restyled, and measured: by endpoint."""
 
 import json
 import tempfile
@@ -20,7 +20,8 @@ from stablevideo.color.spaces import delta_e, rgb_to_lab
 from stablevideo.layers.store import save_layers
 from stablevideo.progress import Cancelled
 from stablevideo.steady import examine, steady
-from stablevideo.ui import right_frames, shelf, steady_tab
+from stablevideo.treatments import steady_colours
+from stablevideo.ui import right_frames, shelf, steady_jobs
 from stablevideo.ui.page import build_app, launch_options
 from stablevideo.ui.right_frames import RightFrames, read_pair
 from stablevideo.ui.settings import Settings
@@ -219,20 +220,17 @@ def test_uploads_that_cannot_serve_are_a_sentence(person, places):
 
 def held(monkeypatch, name):
     """Make a job of the tab wait after its first step; when it has begun, and what lets it go on."""
-    begun, go_on, work = threading.Event(), threading.Event(), getattr(steady_tab, name)
+    begun, go_on, work = threading.Event(), threading.Event(), getattr(steady_jobs, name)
 
     def waits(*values):
-        at = 4 if name == "steady" else 3
-        report = values[at]
-
         def step(fraction, text):
             begun.set()
             go_on.wait()
-            report(fraction, text)
+            values[3](fraction, text)
 
-        return work(*values[:at], step, *values[at + 1 :])
+        return work(*values[:3], step, *values[4:])
 
-    monkeypatch.setattr(steady_tab, name, waits)
+    monkeypatch.setattr(steady_jobs, name, waits)
     return begun, go_on
 
 
@@ -307,6 +305,10 @@ def test_results_are_kept_where_the_page_keeps_them(places, tmp_path):
         assert len(list(tmp_path.glob("log/*/steady.mp4"))) == one_person
 
 
+def colours_of(video):
+    return steady_colours(video, None, ColorCorrectionOptions())
+
+
 def test_the_repaired_video_is_told_of_before_it_is_measured(places, tmp_path):
     video, told = read_video(places / "drifted.mp4"), []
 
@@ -315,14 +317,14 @@ def test_the_repaired_video_is_told_of_before_it_is_measured(places, tmp_path):
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        steady(video, None, tmp_path, ColorCorrectionOptions(), stop_when_measured, told.append)
+        steady(video, colours_of(video), tmp_path, stop_when_measured, told.append)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["comparison.mp4", "steady.mp4"]
     assert read_video(told[0].video).frame_count == COUNT
 
 
 def test_progress_only_grows(places, tmp_path):
-    fractions = []
-    steady(read_video(places / "drifted.mp4"), None, tmp_path, progress=lambda fraction, _: fractions.append(fraction))
+    fractions, video = [], read_video(places / "drifted.mp4")
+    steady(video, colours_of(video), tmp_path, progress=lambda fraction, _: fractions.append(fraction))
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
 

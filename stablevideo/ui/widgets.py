@@ -23,11 +23,13 @@ def option_widgets(
     return {name: _widget(items[name]) for name in names if name not in without}
 
 
-def options_panel(options: type, first: tuple[str, ...], defaults: dict[str, Any]) -> dict[str, Widget]:
-    """The widgets of an options dataclass: a few in sight, the rest folded away; `defaults` in place of its own."""
+def options_panel(
+    options: type, first: tuple[str, ...], defaults: dict[str, Any], rest: str = "advanced"
+) -> dict[str, Widget]:
+    """The widgets of an options dataclass: a few in sight, the rest folded away; `defaults` for its own."""
     with gr.Row():
         widgets = option_widgets(options, only=first)
-    with gr.Accordion("advanced", open=False):
+    with gr.Accordion(rest, open=False):
         widgets |= option_widgets(options, without=first)
     for name, value in defaults.items():
         if name in widgets:
