@@ -44,7 +44,7 @@ def lay_out_model(settings: Settings, elem_id: str) -> tuple[gr.Dropdown, gr.Mar
     choices = [(spec.title, known) for known, spec in find_models(settings.ckpt).items()]
     name = first_model(settings)
     with gr.Row(equal_height=False):
-        with gr.Column(scale=2, min_width=300):
+        with gr.Column(scale=4, min_width=360):
             model = gr.Dropdown(choices, value=name, label="model", elem_id=elem_id)
         with gr.Column(scale=5, min_width=300):
             words = gr.Markdown(about(settings.ckpt, name))

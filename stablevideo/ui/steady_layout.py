@@ -41,6 +41,7 @@ STYLE = """
 :is(#steady-frames, #steady-leaps) .thumbnail-item { aspect-ratio: var(--shape); height: auto }
 :is(#steady-frames, #steady-leaps) .caption-label { opacity: 1 }
 :is(#steady-frames, #steady-leaps) .grid-wrap { min-height: 0 }
+.steady-more .form { display: grid; grid-template-columns: repeat(auto-fill, minmax(max(280px, 40%), 1fr)) }
 #steady-comparison video { max-height: 70vh }
 #steady-table :is(th, td) { padding: 6px 10px }
 #steady-table :is(th, td):not(:first-child) { white-space: nowrap; text-align: right }
@@ -138,11 +139,12 @@ def _lay_out_inputs(settings: Settings) -> SteadyInputs:
             )
             gr.Markdown(SOURCE)
     with gr.Tabs(elem_id="steady-tasks") as tasks:
-        with gr.Tab("Steady the colours", id="colours"):
+        # Short names: on a phone, what does not fit into one line is hidden behind three dots.
+        with gr.Tab("Colours", id="colours"):
             colours = lay_out_colours()
-        with gr.Tab("Take out flicker", id="flicker"):
+        with gr.Tab("Flicker", id="flicker"):
             flicker = lay_out_flicker()
-        with gr.Tab("Restyle with words", id="restyle"):
+        with gr.Tab("Restyle", id="restyle"):
             restyle = lay_out_restyle(settings)
     with gr.Row():
         measure = gr.Button("Only measure", scale=3, elem_id="steady-measure")

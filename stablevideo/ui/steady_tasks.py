@@ -9,13 +9,14 @@ from ..options import ColorCorrectionOptions, DeflickerOptions, RestyleOptions
 from .models import lay_out_model, model_defaults
 from .right_frames import MOST_RESTYLED
 from .settings import Settings
-from .widgets import Widget, option_widgets, options_panel
+from .widgets import Widget, begin_at, option_widgets
 
 COLOURS = "Drift and leaps of the colours go. What was changed on purpose stays changed."
 FLICKER = """What changes from one frame to the next for no reason goes: light, colours, and what is drawn. What moves
 stays sharp. With its source above, the clip is steadied along the source's motion."""
 RESTYLE = "Every frame is painted anew by your words, so that all of them agree. Shapes and motion stay."
 PROMPT = "a watercolour painting, autumn"
+MORE = "steady-more"  # options in two columns, where there is room
 # Of flicker, what a visitor is asked; the other engines take hours where several people share a page.
 OF_FLICKER = ("mode", "window", "color_correction")
 
@@ -81,7 +82,7 @@ def lay_out_colours() -> ColoursPart:
     numbers.label = "right frames"
     numbers.info = "their numbers; a click on a frame writes it here, and you can write others, such as '0, 40, 90'"
     shown = ("enable", "reference_frame", "references", "strength")
-    with gr.Accordion("More", open=False):
+    with gr.Accordion("More", open=False, elem_classes=MORE):
         options |= option_widgets(ColorCorrectionOptions, without=shown)
     run = gr.Button("Steady the colours", variant="primary", elem_id="steady-run")
     return ColoursPart(right, said, frames, chosen, options, run)
@@ -90,7 +91,7 @@ def lay_out_colours() -> ColoursPart:
 def lay_out_flicker() -> FlickerPart:
     """Nothing but the button, until more is asked for."""
     gr.Markdown(FLICKER)
-    with gr.Accordion("More", open=False):
+    with gr.Accordion("More", open=False, elem_classes=MORE):
         options = option_widgets(DeflickerOptions, only=OF_FLICKER)
     return FlickerPart(options, gr.Button("Take out flicker", variant="primary", elem_id="deflicker-run"))
 
@@ -99,8 +100,16 @@ def lay_out_restyle(settings: Settings) -> RestylePart:
     """The words, the model, the seed, and the rest."""
     most = "" if settings.one_person else f" The clip may have up to {MOST_RESTYLED} frames."
     gr.Markdown(RESTYLE + most)
-    prompt = gr.Textbox(PROMPT, label="prompt", info="what the whole picture should be", elem_id="restyle-prompt")
+    with gr.Row(equal_height=True):
+        with gr.Column(scale=3, min_width=280):
+            prompt = gr.Textbox(
+                PROMPT, label="prompt", info="what the whole picture should be", elem_id="restyle-prompt"
+            )
+        with gr.Column(scale=1, min_width=280):
+            options = option_widgets(RestyleOptions, only=("seed",))
     model, words = lay_out_model(settings, "restyle-model")
-    options = options_panel(RestyleOptions, ("seed",), model_defaults(settings), "More")
+    with gr.Accordion("More", open=False, elem_classes=MORE):
+        options |= option_widgets(RestyleOptions, without=("seed",))
+    begin_at(options, model_defaults(settings))
     run = gr.Button("Restyle the clip", variant="primary", elem_id="restyle-run")
     return RestylePart(prompt, model, words, options, run)

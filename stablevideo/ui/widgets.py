@@ -23,18 +23,21 @@ def option_widgets(
     return {name: _widget(items[name]) for name in names if name not in without}
 
 
-def options_panel(
-    options: type, first: tuple[str, ...], defaults: dict[str, Any], rest: str = "advanced"
-) -> dict[str, Widget]:
-    """The widgets of an options dataclass: a few in sight, the rest folded away; `defaults` for its own."""
+def options_panel(options: type, first: tuple[str, ...], defaults: dict[str, Any]) -> dict[str, Widget]:
+    """The widgets of an options dataclass: a few in sight, the rest folded away; `defaults` in place of its own."""
     with gr.Row():
         widgets = option_widgets(options, only=first)
-    with gr.Accordion(rest, open=False):
+    with gr.Accordion("advanced", open=False):
         widgets |= option_widgets(options, without=first)
-    for name, value in defaults.items():
+    begin_at(widgets, defaults)
+    return widgets
+
+
+def begin_at(widgets: dict[str, Widget], values: dict[str, Any]) -> None:
+    """Let widgets that are laid out begin at other values, by the names of their fields."""
+    for name, value in values.items():
         if name in widgets:
             widgets[name].value = value
-    return widgets
 
 
 def _widget(item: Field) -> Widget:
