@@ -162,7 +162,9 @@ class DeflickerOptions:
         "accurate also takes out wobble, in twice the time of balanced; fast adds frames up, for large clips",
     )
     window: str = option("auto", "how many frames to each side have a say, 1 to 64; auto goes by the flicker measured")
-    color_correction: bool = option(False, "take slow colour drift out first, held to the guide or the first frame")
+    color_correction: bool = option(
+        False, "take slow colour drift out first, held to the source, or to the first frame"
+    )
     seed: int = option(0, "of the patches' random search", 0, 2147483647)
 
     def __post_init__(self) -> None:

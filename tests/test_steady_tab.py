@@ -158,9 +158,9 @@ def both_halves(path, count=COUNT):
     return pictures[..., : SIZE[1]], pictures[..., SIZE[1] + DIVIDER_PX :]
 
 
-@pytest.mark.parametrize("source", ["still.mp4", "look.png", None])
-def test_planted_flicker_is_taken_out_of_an_upload(person, places, source):
-    found = shown(person.predict(*given(places, "lit.mp4", source), api_name="/deflicker"))
+@pytest.mark.parametrize(("source", "mode"), [("still.mp4", "balanced"), ("look.png", "fast"), (None, "accurate")])
+def test_planted_flicker_is_taken_out_of_an_upload(person, places, source, mode):
+    found = shown(person.predict(*given(places, "lit.mp4", source), mode=mode, api_name="/deflicker"))
     assert [Path(name).name for name in found.files] == ["deflickered.mp4", "deflickered.json"]
     before, after = both_halves(found.comparison, LIT)
     still, lit = (read_video(places / f"{name}.mp4").frames(range(LIT)).float() / 255 for name in ("still", "lit"))
@@ -177,6 +177,7 @@ def test_planted_flicker_is_taken_out_of_an_upload(person, places, source):
     heads = ["before", "after", *(["source"] if source == "still.mp4" else [])]  # a picture has no motion
     assert found.table.splitlines()[0] == f"|  | {' | '.join(heads)} |"
     facts = json.loads(Path(found.files[1]).read_text())
+    assert facts["options"]["mode"] == mode
     assert facts["reference"] == (source if "source" in heads else None)
     measured = [facts["measures"][name]["video"]["warp_error"] for name in ("before", "after")]
     assert measured[1] < measured[0] / 10
