@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
@@ -9,35 +10,37 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .consensus import Consensus, consensus, grain, harmless, sharpened, sharpness
+from .consensus import ENOUGH, Consensus, consensus, grain, harmless, likeness, log_sharpness, sharpened, sharpness
 from .correspondence import Matcher, Neighbours
 from .filters import enlarged, soft, squared
 from .settle import settled
-from .window import Frame, Window, windows
+from .window import Frame, Window
 
-BAND_VALUES = 16_000_000  # of samples that are compared at a time: memory does not grow with the frames
+# Of samples, so many are compared at a time: memory does not grow with the frames.
+BAND_VALUES = {"cpu": 16_000_000, "cuda": 200_000_000}
+LEAST_WEIGHT = 0.01  # of a frame in a sum: where nobody else is, it stands for itself
 HALO_PX = 32  # beyond a band, that its borders look at
 
 
-def balanced(frames: Iterable[Frame], matcher: Matcher, radius: int) -> Iterator[Frame]:
+def balanced(frames: Iterable[Window]) -> Iterator[Frame]:
     """Every neighbour is brought into each frame's place by itself: 2 radius remaps a frame."""
-    for window in windows(frames, matcher, radius):
-        yield replace(window.frame, picture=steadied(window, matcher))
+    for window in frames:
+        yield replace(window.frame, picture=steadied(window))
 
 
-def steadied(window: Window, matcher: Matcher) -> Tensor:
+def steadied(window: Window) -> Tensor:
     """The window's frame as its neighbours have it, [1, 3, H, W]."""
-    return _over_bands(window, matcher, lambda found, picture, guide: settled(picture, found, guide))
+    return _over_bands(window, lambda found, picture, guide: settled(picture, found, guide))
 
 
-def agreed(window: Window, matcher: Matcher) -> Tensor:
+def agreed(window: Window) -> Tensor:
     """The mean of the window's frames in the place of its frame, [1, 3, H, W]."""
-    return _over_bands(window, matcher, lambda found, picture, guide: found.mean)
+    return _over_bands(window, lambda found, picture, guide: found.mean)
 
 
-def _over_bands(window: Window, matcher: Matcher, make: Callable[[Consensus, Tensor, Tensor | None], Tensor]) -> Tensor:
+def _over_bands(window: Window, make: Callable[[Consensus, Tensor, Tensor | None], Tensor]) -> Tensor:
     """Make a frame of what its neighbours agree on, rows after rows."""
-    frame, around = window.frame, window.around
+    frame, around, matcher = window.frame, window.around, window.known.matcher
     if not around:
         return frame.picture
     near = window.known.neighbours(frame.number, [other.number for other in around])
@@ -49,7 +52,8 @@ def _over_bands(window: Window, matcher: Matcher, make: Callable[[Consensus, Ten
     returned, trust = (_with_own(part, own) for part, own in ((near.return_px2, 0.0), (near.trust, 1.0)))
     noise = grain(frame.picture)
     height, width = frame.picture.shape[2:]
-    rows = max(HALO_PX, BAND_VALUES // (3 * width * len(samples)) // HALO_PX * HALO_PX)
+    values = BAND_VALUES.get(samples.device.type, BAND_VALUES["cpu"])
+    rows = max(HALO_PX, values // (3 * width * len(samples)) // HALO_PX * HALO_PX)
     made = []
     for top in range(0, height, rows):
         first, last = max(0, top - HALO_PX), min(height, top + rows + HALO_PX)
@@ -88,69 +92,84 @@ def _band(part: Tensor, first: int, last: int, height: int, size: tuple[int, int
     return rows if rows.shape[2:] == size else F.interpolate(rows, size, mode="bilinear", align_corners=False)
 
 
-def fast(frames: Iterable[Frame], matcher: Matcher, radius: int) -> Iterator[Frame]:
+def rounded(radius: int) -> int:
+    """The radius that sums of 1, 2, 4, ... frames have: the nearest power of two, less one."""
+    return 2 ** max(1, round(math.log2(radius + 1))) - 1
+
+
+def fast(frames: Iterable[Window], radius: int) -> Iterator[Frame]:
     """Neighbours come in sums of 1, 2, 4, ... frames: 2 log2(radius + 1) remaps a frame, and no vote on each.
 
-    The radius becomes the nearest power of two, less one.
+    The radius is one of those that `rounded` gives; the windows reach one frame further, so that the last ones that are
+    summed can be held beside both their neighbours.
     """
-    levels = max(1, round(torch.tensor(radius + 1.0).log2().item()))
-    radius = 2**levels - 1
+    levels = (radius + 1).bit_length() - 1
     sums: dict[tuple[int, int, int], Tensor] = {}
-    for window in windows(frames, matcher, radius):
+    for window in frames:
         frame = window.frame
-        held = {other.number: other for other in [*window.around, frame]}
-        sides = [_run(window, matcher, held, sums, side, levels, frame.number) for side in (-1, 1)]
-        found = _agreed_by_sums(sides, _own(frame))
+        sides = [_run(window, sums, radius, side, levels, frame.number) for side in (-1, 1)]
+        found = _agreed_by_sums(sides, _run(window, sums, radius, 0, 0, frame.number), frame)
         yield replace(frame, picture=settled(frame.picture, found, frame.guide))
         for key in [key for key in sums if key[2] < frame.number - radius]:
             del sums[key]
 
 
-def _own(frame: Frame) -> Tensor:
-    """What is summed of a frame, [1, 5 or 8, H, W]: its weight, colours, sharpness, and its guide's colours."""
-    picture = frame.picture
-    parts = [torch.ones_like(picture[:, :1]), picture, enlarged(sharpness(picture), picture)]
-    return torch.cat(parts if frame.guide is None else [*parts, frame.guide], 1)
-
-
 def _run(
-    window: Window,
-    matcher: Matcher,
-    held: dict[int, Frame],
-    sums: dict[tuple[int, int, int], Tensor],
-    side: int,
-    level: int,
-    number: int,
+    window: Window, sums: dict[tuple[int, int, int], Tensor], reach: int, side: int, level: int, number: int
 ) -> Tensor:
-    """The sum of 2^level frames from one on, to one side, in its place."""
-    if level == 0:
-        return _own(held[number])
+    """The sum of 2^level frames from one on, to one side, in its place: as `_own` has them."""
+    side = side if level else 0
     key = (side, level, number)
-    if key not in sums:
-        half = _run(window, matcher, held, sums, side, level - 1, number)
-        other = number + side * 2 ** (level - 1)
+    if key in sums:
+        return sums[key]
+    if level == 0:
+        found = _own(window, number)
+    else:
+        found = _run(window, sums, reach, side, level - 1, number)
+        half = 2 ** (level - 1)
+        other = number + side * half
         if window.known.same_scene(number, other):
-            far = _run(window, matcher, held, sums, side, level - 1, other)
             near = window.known.neighbours(number, [other])
-            size = (far.shape[2], far.shape[3])
             trust = torch.maximum(near.trust, harmless(near.return_px2, window.known.look(number)))
-            trust = F.interpolate(trust, size, mode="bilinear", align_corners=False)
-            half = half + trust * matcher.remap(far, scaled(near.maps, size)).clamp(min=0)
-        sums[key] = half
-    return sums[key]
+            trust = trust * (1 - half / (reach + 1))  # the further away, the less it says
+            found = found + _brought(_run(window, sums, reach, side, level - 1, other), near.maps, window, trust)
+    sums[key] = found
+    return found
 
 
-def _agreed_by_sums(sides: list[Tensor], own: Tensor) -> Consensus:
+def _brought(picture: Tensor, maps: Tensor, window: Window, trust: Tensor | None = None) -> Tensor:
+    """A picture through a map of the size at which is searched, times how far it can be trusted."""
+    size = (picture.shape[2], picture.shape[3])
+    found = window.known.matcher.remap(picture, scaled(maps, size))
+    return found if trust is None else found * F.interpolate(trust, size, mode="bilinear", align_corners=False)
+
+
+def _own(window: Window, number: int) -> Tensor:
+    """What is summed of a frame, [1, 5 or 8, H, W]: its weight, and times that its colours, sharpness, guide's colours.
+
+    Where a frame looks like neither of those beside it, and they like each other, it has little weight.
+    """
+    held = {frame.number: frame for frame in [*window.around, window.frame]}
+    frame = held[number]
+    beside = [j for j in (number - 1, number + 1) if j in held and window.known.same_scene(number, j)]
+    weight = torch.ones_like(frame.picture[:, :1])
+    if len(beside) == 2:
+        maps = window.known.neighbours(number, beside).maps
+        samples = [_brought(held[j].picture, one[None], window) for j, one in zip(beside, maps, strict=True)]
+        near = torch.ones(3, dtype=torch.bool, device=weight.device)
+        weight = likeness(torch.cat([frame.picture, *samples]), near)[1][:1] + LEAST_WEIGHT
+    parts = [torch.ones_like(weight), frame.picture, enlarged(log_sharpness(frame.picture), frame.picture)]
+    return weight * torch.cat(parts if frame.guide is None else [*parts, frame.guide], 1)
+
+
+def _agreed_by_sums(sides: list[Tensor], own: Tensor, frame: Frame) -> Consensus:
     """The consensus of the sums to both sides, in each of which the frame itself is."""
     total = sides[0] + sides[1] - own
     mean = total[:, 1:] / total[:, :1]
-    halves = torch.zeros_like(own[:, :1])
-    alone = [side - own for side in sides]
-    if all((side[:, 0] > 0).any() for side in alone):
-        means = [side[:, 1:4] / side[:, :1].clamp(min=1e-6) for side in alone]
-        says = alone[0][:, :1].clamp(0, 1) * alone[1][:, :1].clamp(0, 1)
-        halves = soft(squared(means[0] - means[1]) * says, 3) / 4
-    wanted = F.interpolate(mean[:, 3:4], sharpness(own[:, 1:4]).shape[2:], mode="area")
-    confidence = ((total[:, :1] - 1) / 2).clamp(0, 1)
-    wanted = wanted - grain(own[:, 1:4])
+    alone = [(side - own).clamp(min=0) for side in sides]
+    means = [side[:, 1:4] / side[:, :1].clamp(min=1e-6) for side in alone]
+    says = alone[0][:, :1].clamp(max=1) * alone[1][:, :1].clamp(max=1)
+    halves = soft(squared(means[0] - means[1]) * says, 3) / 4
+    wanted = F.interpolate(mean[:, 3:4], sharpness(frame.picture).shape[2:], mode="area").exp() - grain(frame.picture)
+    confidence = ((total - own)[:, :1] / ENOUGH).clamp(0, 1)
     return Consensus(sharpened(mean[:, :3], wanted), confidence, halves, mean[:, 4:] if mean.shape[1] > 4 else None)

@@ -14,6 +14,7 @@ PLACE_PX = 4  # of the squares over which two places are compared, their means t
 HARMLESS = 3 / 255  # a wrong way that changes colours by less does no harm, as in a clear sky
 LOST_PX2 = 64.0  # but whoever comes back this far off is lost
 UNLIKE = 1.5e-4  # places that differ by less, as a mean square, are not told apart
+ENOUGH = 1.5  # votes of neighbours
 ROUNDS = 2  # of reweighting
 LEAST_SPREAD = 1e-4  # mean squares below are no spread
 GRAIN_SHARE = 0.1  # of a picture shows nothing but its grain
@@ -30,7 +31,7 @@ class Consensus:
     mean
         [1, 3, h, W], as sharp as the samples are.
     confidence
-        [1, 1, h, W] in [0, 1]: how many votes there were; 0 where only its own.
+        [1, 1, h, W] in [0, 1]: how many votes of neighbours there were; 0 for none.
     halves
         [1, 1, h, W]: how much further apart past and future are, as mean squares, than chance would have them: how
         wrong the mean may be.
@@ -48,6 +49,18 @@ def harmless(return_px2: Tensor, picture: Tensor) -> Tensor:
     """How little a picture would change if its pixels came from so far beside their place: [n, 1, h, W] in [0, 1]."""
     slope = soft(gradient_squared(picture), 2)
     return torch.exp(-return_px2 * slope / (2 * HARMLESS**2)) * (return_px2 < LOST_PX2)
+
+
+def likeness(samples: Tensor, near: Tensor) -> tuple[Tensor, Tensor]:
+    """What a place usually looks like, [1, 3, h, W], without its light; and how like it each sample is, [J, 1, h, W].
+
+    The median of those that are `near`, bool [J], is the usual; so far as these are from it, a sample may be.
+    """
+    local = samples - soft(samples, PLACE_PX)
+    usual = local[near].median(0, keepdim=True).values
+    unlike = coarse(squared(local - usual), PLACE_PX)
+    allowed = unlike[near].median(0, keepdim=True).values.clamp(min=UNLIKE)
+    return usual, enlarged(torch.exp(-(unlike / allowed - 1).clamp(min=0) / 3), samples)
 
 
 def consensus(
@@ -70,12 +83,9 @@ def consensus(
     guides
         [J, 3, h, W]: what the guide has in the same places, its own frame first, as the samples' is.
     """
-    local = samples - soft(samples, PLACE_PX)
-    usual = local[sides.abs() <= NEAR].median(0, keepdim=True).values
-    unlike = coarse(squared(local - usual), PLACE_PX)
-    allowed = unlike.median(0, keepdim=True).values.clamp(min=UNLIKE)
-    likeness = torch.exp(-(unlike / allowed - 1).clamp(min=0) / 3)
-    votes = torch.maximum(trust, harmless(return_px2, usual)) * enlarged(likeness, samples)
+    usual, alike = likeness(samples, sides.abs() <= NEAR)
+    say = 1 - sides.abs()[:, None, None, None] / (sides.abs().max() + 1)
+    votes = say * torch.maximum(trust, harmless(return_px2, usual)) * alike
     weights = votes
     mean = _mean(samples, weights)
     spread = mean
@@ -87,11 +97,12 @@ def consensus(
     wanted = _usual_sharpness(samples, weights) - grain
     guide = None if guides is None else _mean(guides, weights)
     if guide is not None and guides is not None:
-        # What the guide loses in the same places is lost to wrong places alone.
-        wanted = torch.maximum(wanted, sharpness(mean) * sharpness(guides[:1]) / (sharpness(guide) + 1e-6))
+        # What the guide loses is lost to wrong places alone; what the video's samples have is partly noise.
+        lost = sharpness(guides[:1]) / (sharpness(guide) + 1e-6)
+        wanted = (wanted + torch.maximum(wanted, sharpness(mean) * lost)) / 2
     return Consensus(
         sharpened(mean, wanted),
-        ((votes.sum(0, keepdim=True) - 1) / 2).clamp(0, 1),
+        (votes[sides != 0].sum(0, keepdim=True) / ENOUGH).clamp(0, 1),
         _apart(samples, weights, sides, spread),
         guide,
     )
@@ -117,8 +128,13 @@ def _apart(samples: Tensor, weights: Tensor, sides: Tensor, spread: Tensor) -> T
 
 def _usual_sharpness(samples: Tensor, weights: Tensor) -> Tensor:
     """That of the samples, as a geometric mean: noise is very sharp, and in few samples at a place."""
-    logarithms = torch.cat([sharpness(one[None]) for one in samples]).clamp(min=1e-7).log()
+    logarithms = torch.cat([log_sharpness(one[None]) for one in samples])
     return _mean(logarithms, coarse(weights, PLACE_PX)).exp()
+
+
+def log_sharpness(picture: Tensor) -> Tensor:
+    """Its natural logarithm."""
+    return sharpness(picture).clamp(min=1e-7).log()
 
 
 def grain(picture: Tensor) -> float:

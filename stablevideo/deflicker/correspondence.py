@@ -78,11 +78,11 @@ class Correspondence:
 
     Between frames 1, 2, 4, 8, ... apart they are searched, each search beginning where the composition of two halves
     leads; between all others they are composed of these: n frames cost 2 n log2(radius) searches. Nothing is found
-    across a cut. What is more than two radii behind is forgotten.
+    across a cut. What is more than `behind` frames behind is forgotten.
     """
 
-    def __init__(self, matcher: Matcher, radius: int) -> None:
-        self.matcher, self.radius = matcher, radius
+    def __init__(self, matcher: Matcher, radius: int, behind: int | None = None) -> None:
+        self.matcher, self.behind = matcher, 2 * radius + 1 if behind is None else behind
         self.spans = [2**k for k in range(max(1, radius).bit_length())]
         self.searches = 0
         self._looks: dict[int, Tensor] = {}
@@ -99,7 +99,7 @@ class Correspondence:
             self._scenes[i] = before + (i - 1 in self._scenes and not self._continues(i))
         for span in self.spans[1:]:
             self._search([(i, i - span) for i in numbers if self.same_scene(i, i - span)])
-        self._forget(first - 2 * self.radius - 1)
+        self._forget(first - self.behind)
 
     def same_scene(self, frame: int, other: int) -> bool:
         """Whether both are known, and no cut lies between them."""
@@ -111,7 +111,7 @@ class Correspondence:
 
     def step(self, frame: int, other: int) -> Tensor:
         """The map [1, h, w, 2] between frames 1, 2, 4, ... apart."""
-        return self._steps[frame, other]
+        return self._steps[frame, other].float()
 
     def neighbours(self, frame: int, others: list[int]) -> Neighbours:
         """The maps from a frame to others of its scene, none of them itself, and how sure they are."""
@@ -139,7 +139,8 @@ class Correspondence:
             start = torch.cat([compose(self.step(i, half), self.step(half, j)) for i, half, j in halves])
         targets, sources = (torch.cat([self._looks[pair[k]] for pair in pairs]) for k in (0, 1))
         found = inside(self.matcher.match(targets, sources, start))
-        self._steps |= {pair: one[None] for pair, one in zip(pairs, found, strict=True)}
+        # In half precision, which keeps a thirtieth of a pixel where motion is 60, and less below.
+        self._steps |= {pair: one[None].half() for pair, one in zip(pairs, found, strict=True)}
         self.searches += len(pairs)
 
     def _continues(self, frame: int) -> bool:

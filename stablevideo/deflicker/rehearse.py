@@ -10,33 +10,33 @@ from torch import Tensor
 
 from ..video.flow import dense_inverse_search
 from .blend import agreed, scaled, steadied
-from .correspondence import Matcher, Neighbours
+from .correspondence import Neighbours
 from .filters import soft
 from .flow_match import FlowMatch
-from .window import Frame, Window, windows
+from .window import Frame, Window
 
 SMOOTH_PX = 12  # what moves a frame's parts about does not change within so little
 STILL_PX = 0.25  # parts that are off by less stay
 PATH = 8  # frames to either side, through which a pixel's path is laid
 
 
-def rehearsed(frames: Iterable[Frame], matcher: Matcher, radius: int) -> Iterator[Frame]:
+def rehearsed(frames: Iterable[Window]) -> Iterator[Frame]:
     """The frames, each moved to where its neighbours have it, as far as they wobble.
 
     With a guide, whose motion they should have: to the mean of the window. Without: onto the smooth path of their
     pixels, where it is not the whole frame that shakes; and the next search is in frames steadied once.
     """
     flow = FlowMatch(dense_inverse_search())
-    for window in windows(frames, matcher, radius):
+    for window in frames:
         frame = window.frame
         if not window.around:
             yield frame
         elif frame.guide is not None:
-            wobble = _off_mean(frame, agreed(window, matcher), flow)
+            wobble = _off_mean(frame, agreed(window), flow)
             yield replace(frame, picture=_moved(frame.picture, wobble, flow))
         else:
             wobble = _off_path(window)
-            look = matcher.look(_moved(steadied(window, matcher), wobble, flow), None)
+            look = window.known.matcher.look(_moved(steadied(window), wobble, flow), None)
             yield replace(frame, picture=_moved(frame.picture, wobble, flow), look=look)
 
 
@@ -60,10 +60,9 @@ def _off_path(window: Window) -> Tensor:
     """
     number = window.frame.number
     reach = min(PATH, *(sum((o.number > number) == later for o in window.around) for later in (True, False)))
-    shown = [other.number for other in window.around if 0 < abs(other.number - number) <= reach]
-    like = window.known.step(number, window.around[0].number) if reach == 0 else None
-    if like is not None:
-        return torch.zeros_like(like)
+    shown = [other.number for other in window.around if abs(other.number - number) <= reach]
+    if not shown:  # the first or the last frame: no path leads through it
+        return window.frame.picture.new_zeros(1, *window.known.look(number).shape[2:], 2)
     near = window.known.neighbours(number, shown)
     off = -_smooth(_intercept(near, number, 2 if reach > 1 else 1))
     loose = off - _affine(off)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 # Frames, each [1, 3, h, w] in [0, 1], and the video whose motion they have -> as many, steadier.
 Smoother = Callable[[Iterator[Tensor], Video], Iterator[Tensor]]
 
-DEFLICKERED: Smoother = deflickered  # what steadies frames unless another is given
 AUTO: dict[HintKind, float] = {"depth": 0.5, "canny": 0.5}  # as DiffSynth has it, where a model follows both
 HINTED, PAINTED = 0.05, 0.85  # of the time, about, when hints and painting end; then frames are steadied
 BLUR = (0.25, 0.5, 0.25)  # sharpening adds what this takes away
@@ -65,7 +64,7 @@ def restyle(
     Parameters
     ----------
     smoother
-        What steadies frames under `options.deflicker`; by default `DEFLICKERED`.
+        What steadies frames under `options.deflicker`; by default `deflickered`, on the editor's device.
 
     Raises
     ------
@@ -85,7 +84,8 @@ def restyle(
     hints, chroma = _looked_at(video, editor, options, strengths, size, within(progress, 0, HINTED))
     smooth = None
     if options.deflicker and video.frame_count > 1:
-        smooth = functools.partial(_smoothed, smoother or DEFLICKERED, video)
+        smoother = smoother or functools.partial(deflickered, device=editor.device)
+        smooth = functools.partial(_smoothed, smoother, video)
     generator = torch.Generator().manual_seed(options.seed)
     told = within(progress, HINTED, PAINTED)
     latents = paint_frames(editor, prompt, hints, options, generator, chroma, smooth, told)

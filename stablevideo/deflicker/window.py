@@ -8,10 +8,11 @@ from itertools import islice
 
 from torch import Tensor
 
-from .correspondence import Correspondence, Matcher
+from .correspondence import Correspondence
 
 AT_ONCE = {"cuda": 16}  # frames whose motion is searched in one go; elsewhere a few keep all cores busy
 FEW_AT_ONCE = 4
+MOST_AT_ONCE = max(FEW_AT_ONCE, *AT_ONCE.values())
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,22 @@ class Window:
     known: Correspondence
 
 
-def windows(frames: Iterable[Frame], matcher: Matcher, radius: int) -> Iterator[Window]:
-    """The window of each frame, in order; no more than so many frames as it spans are held, and a few read ahead."""
-    known, next_up = Correspondence(matcher, radius), 0
+def windows(frames: Iterable[Frame], known: Correspondence, radius: int, search: bool = True) -> Iterator[Window]:
+    """The window of each frame, in order; no more than so many frames as it spans are held, and a few read ahead.
+
+    Parameters
+    ----------
+    search
+        False where the frames are in `known` by the time they come.
+    """
     held: dict[int, Frame] = {}
-    stream, ended = iter(frames), False
+    stream, next_up, ended = iter(frames), 0, False
     while not ended:
-        device = next(iter(held.values())).picture.device.type if held else "cpu"
+        device = held[next_up].picture.device.type if next_up in held else "cpu"
         fresh = list(islice(stream, AT_ONCE.get(device, FEW_AT_ONCE)))
         ended = not fresh
-        if fresh:
-            held |= {frame.number: frame for frame in fresh}
+        held |= {frame.number: frame for frame in fresh}
+        if fresh and search:
             known.add(fresh[0].number, [frame.look for frame in fresh])
         while next_up in held and (ended or next_up + radius in held):
             span = range(next_up - radius, next_up + radius + 1)
