@@ -83,6 +83,7 @@ class RestyleOptions(DiffusionOptions):
     shared_noise: bool = option(True, "all frames begin at the same noise")
     deflicker: bool = option(True, "steady the frames along the source's motion, while they are painted and at the end")
     sharpen: float = option(0.0, "how much of the detail lost by steadying is put back at the end", 0.0, 2.0, 0.1)
+    color_correction: bool = option(False, "take slow colour drift out at the end, held to the first painted frame")
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -161,7 +162,9 @@ class DeflickerOptions:
         "accurate also takes out wobble, in twice the time of balanced; fast adds frames up, for large clips",
     )
     window: str = option("auto", "how many frames to each side have a say, 1 to 64; auto goes by the flicker measured")
-    color_correction: bool = option(False, "take slow colour drift out first, held to the guide or the first frame")
+    color_correction: bool = option(
+        False, "take slow colour drift out first, held to the source, or to the first frame"
+    )
     seed: int = option(0, "of the patches' random search", 0, 2147483647)
 
     def __post_init__(self) -> None:

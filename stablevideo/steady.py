@@ -1,4 +1,4 @@
-"""A clip steadied and measured, whole: the repaired video, the comparison, the figures, the frames that leap most."""
+"""A clip treated and measured, whole: the new video, the comparison, the figures, the frames that leap most."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ from pathlib import Path
 
 from torch import Tensor
 
-from .color.calibrate import calibrate
 from .files import whole_file
 from .measure import measure
-from .options import ColorCorrectionOptions
 from .progress import Progress, quiet, within
 from .results import versions
 from .steadiness import Measures, Steadiness
+from .treatments import Treatment, moving
 from .video.read import Video, read_video
 from .video.side_by_side import side_by_side
 from .video.write import write_video
 
-# Where in a job's time its parts end: the repaired video, the comparison, and the first of two measurings.
-REPAIRED, COMPARED, BEFORE = 0.12, 0.2, 0.6
+COMPARING = 0.1  # of the time that is left once the new video is there; the rest goes into measuring
 
 
 @dataclass(frozen=True)
 class Repaired:
-    """The files of a repaired video: itself, and the one before it beside it."""
+    """The files of a treated video: itself, and the one before it beside it."""
 
     video: Path
     comparison: Path
@@ -41,7 +39,7 @@ class Leap:
     steps
         By the clip's name among the measures, the CIEDE2000 of that step; None where no motion could be trusted.
     picture
-        uint8 [3, H, W]: before and after the repair; or the frame and its source's; or the one before it and the frame.
+        uint8 [3, H, W]: before and after a repair; or the frame and its source's; or the one before it and the frame.
     """
 
     frame: int
@@ -51,7 +49,10 @@ class Leap:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was measured: by name, "before" and "after" a repair or the "clip"; where its frames leap; the JSON file."""
+    """What was measured, by name; where frames leap; the JSON file.
+
+    The names are "before" and "after" a repair, "restyled" where nothing was to be repaired, or the "clip" as it is.
+    """
 
     measures: dict[str, Measures]
     leaps: list[Leap]
@@ -67,43 +68,38 @@ class Findings:
 
 def steady(
     video: Video,
-    reference: Video | None,
+    treatment: Treatment,
     folder: Path,
-    options: ColorCorrectionOptions | None = None,
     progress: Progress = quiet,
     watch: Callable[[Repaired], None] | None = None,
 ) -> Findings:
-    """Take a clip's colour drift out, and measure it before and after.
+    """Treat a clip, and measure what comes of it: beside the clip before, or beside its source.
 
     Parameters
     ----------
-    reference
-        As `calibrate` has it; a video is measured beside them as their source.
     folder
-        Gets steady.mp4 with the clip's sound, comparison.mp4 (before on the left, after on the right) and steady.json,
-        each when it is whole.
+        Gets NAME.mp4 with the clip's sound, NAME being the treatment's, comparison.mp4 (before on the left, after on
+        the right) and NAME.json, each when it is whole.
     watch
-        Gets the repaired video before it is measured: measuring takes several times as long.
+        Gets the new video before it is measured.
 
-    Raises as `calibrate` does.
+    Raises as the treatment does.
     """
-    options = options or ColorCorrectionOptions()
-    made = Repaired(folder / "steady.mp4", folder / "comparison.mp4")
-    frames = calibrate(video, reference, None, options, within(progress, 0, REPAIRED, "correcting: "))
+    done = treatment.share
+    made = Repaired(folder / f"{treatment.name}.mp4", folder / "comparison.mp4")
+    new = treatment.begin(within(progress, 0, done))
     sound = video.path if video.has_audio else None
-    write_video(frames, made.video, video.fps, sound)
-    after, source = read_video(made.video), _moving(reference)
-    compared = side_by_side(video, after)
-    told = within(progress, REPAIRED, COMPARED, "comparing: ")
-    write_video(_counted(compared, video.frame_count, told), made.comparison, video.fps, sound)
+    write_video(new.frames, made.video, video.fps, sound)
+    after, compared = read_video(made.video), done + COMPARING * (1 - done)
+    told = within(progress, done, compared, "comparing: ")
+    write_video(_counted(side_by_side(video, after), video.frame_count, told), made.comparison, video.fps, sound)
     if watch:
         watch(made)
-    measures = {
-        "before": measure(video, source, progress=within(progress, COMPARED, BEFORE, "measuring before: ")),
-        "after": measure(after, source, progress=within(progress, BEFORE, 1, "measuring after: ")),
-    }
-    facts = {"video": video.path.name, "reference": reference.path.name if reference else None}
-    return _found(measures, video, after, folder / "steady.json", facts | {"options": asdict(options)})
+    clips = {"before": video, "after": after} if treatment.repairs else {treatment.name: after}
+    measures = _measured(clips, treatment.source, within(progress, compared, 1))
+    facts = {"video": video.path.name, **new.record}
+    beside = (video, after) if treatment.repairs else (after, treatment.source)
+    return _found(measures, *beside, folder / f"{treatment.name}.json", facts)
 
 
 def examine(video: Video, source: Video | None, folder: Path, progress: Progress = quiet) -> Findings:
@@ -111,10 +107,18 @@ def examine(video: Video, source: Video | None, folder: Path, progress: Progress
 
     Raises as `measure` does. A source of one frame is a look to be had, not what the clip was made from: it has no say.
     """
-    source = _moving(source)
-    measures = {"clip": measure(video, source, progress=within(progress, 0, 1, "measuring: "))}
+    source = moving(source)
+    measures = _measured({"clip": video}, source, progress)
     facts = {"video": video.path.name, "source": source.path.name if source else None}
     return _found(measures, video, source, folder / "measures.json", facts)
+
+
+def _measured(clips: dict[str, Video], source: Video | None, progress: Progress) -> dict[str, Measures]:
+    measures: dict[str, Measures] = {}
+    for i, (name, clip) in enumerate(clips.items()):
+        told = within(progress, i / len(clips), (i + 1) / len(clips), f"measuring {name}: ")
+        measures[name] = measure(clip, source, progress=told)
+    return measures
 
 
 def _found(measures: dict[str, Measures], video: Video, other: Video | None, file: Path, facts: dict) -> Findings:
@@ -131,11 +135,6 @@ def _found(measures: dict[str, Measures], video: Video, other: Video | None, fil
         )
         leaps.append(Leap(frame, steps, next(pair)[0]))
     return Findings(measures, leaps, file)
-
-
-def _moving(reference: Video | None) -> Video | None:
-    """What a clip can be measured beside: a picture is none."""
-    return reference if reference and reference.frame_count > 1 else None
 
 
 def _counted(frames: Iterator[Tensor], total: int, progress: Progress) -> Iterator[Tensor]:

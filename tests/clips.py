@@ -1,5 +1,6 @@
 """Small clips with known maps, drawn by the tests."""
 
+import wave
 from fractions import Fraction
 
 import cv2
@@ -74,3 +75,22 @@ def hue_degrees(pixels):
 def hue_distance(a, b):
     """Between two hues in degrees: 0 to 180."""
     return abs((a - b + 180) % 360 - 180)
+
+
+def flickering(size, frame_count, seed=5):
+    """A wall that the camera goes along, [T, 3, h, w], and the same under a lamp that flickers."""
+    wide = 0.15 + 0.55 * smooth_picture((size[0], size[1] + 2 * frame_count), seed)
+    clean = torch.stack([wide[:, :, 2 * i : 2 * i + size[1]] for i in range(frame_count)])
+    lamp = torch.tensor([1.0, 1.15, 0.9, 1.25, 0.85, 1.1, 0.8, 1.2]).repeat(1 + frame_count // 8)[:frame_count]
+    return clean, clean * lamp[:, None, None, None]
+
+
+def write_tone(path, seconds):
+    """A wav file of one tone."""
+    with wave.open(str(path), "wb") as tone:
+        tone.setnchannels(1)
+        tone.setsampwidth(2)
+        tone.setframerate(48000)
+        moments = np.arange(int(48000 * seconds)) / 48000
+        tone.writeframes((9000 * np.sin(moments * 440 * 2 * np.pi)).astype("<i2").tobytes())
+    return path

@@ -2,6 +2,7 @@
 
 import copy
 import shutil
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -359,7 +360,8 @@ class TestWhatSteadies:
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr("stablevideo.deflicker.restyle.paint_size", lambda size, resolution: SIZE)
+    # By its file: `stablevideo.deflicker` is also the name of a function.
+    monkeypatch.setattr(sys.modules["stablevideo.deflicker.restyle"], "paint_size", lambda size, resolution: SIZE)
 
 
 @pytest.mark.usefixtures("small")
@@ -426,7 +428,7 @@ class TestRestyle:
         processors = editor.pipeline.unet.attn_processors
         told = []
         options = replace(TOGETHER, steps=2)
-        restyle(video, PROMPT, editor, options, progress=lambda *now: told.append(now[0]))
+        list(restyle(video, PROMPT, editor, options, progress=lambda *now: told.append(now[0])).frames)
         assert told == sorted(told)
         assert told[-1] == pytest.approx(1)
         for moment in np.linspace(0, len(told) - 1, 3).astype(int):
@@ -437,7 +439,7 @@ class TestRestyle:
                     raise Cancelled
 
             with pytest.raises(Cancelled):
-                restyle(video, PROMPT, editor, options, progress=stop)
+                list(restyle(video, PROMPT, editor, options, progress=stop).frames)
             after = editor.pipeline.unet.attn_processors
             assert all(after[name] is processors[name] for name in processors)
 

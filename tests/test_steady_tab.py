@@ -1,15 +1,14 @@
-"""The tab 'Steady': drift that was planted is taken out of an upload, and measured, by the page's endpoints."""
+"""The tab 'Steady': planted drift and flicker are taken out of an upload, it is restyled, and measured: by endpoint."""
 
 import json
+import sys
 import tempfile
 import threading
-import wave
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -20,7 +19,8 @@ from stablevideo.color.spaces import delta_e, rgb_to_lab
 from stablevideo.layers.store import save_layers
 from stablevideo.progress import Cancelled
 from stablevideo.steady import examine, steady
-from stablevideo.ui import right_frames, shelf, steady_tab
+from stablevideo.treatments import steady_colours
+from stablevideo.ui import right_frames, shelf, steady_jobs
 from stablevideo.ui.page import build_app, launch_options
 from stablevideo.ui.right_frames import RightFrames, read_pair
 from stablevideo.ui.settings import Settings
@@ -28,9 +28,10 @@ from stablevideo.ui.visits import ROOT_PREFIX
 from stablevideo.ui.workshop import Workshop
 from stablevideo.video.pictures import resize, write_picture
 from stablevideo.video.side_by_side import DIVIDER_PX, HALF_PX, side_by_side, spread_frames
-from tests.clips import make_clip, smooth_picture
+from tests.clips import flickering, make_clip, smooth_picture, write_tone
 
 SIZE, COUNT, FPS = (72, 128), 14, Fraction(30000, 1001)
+LIT = 9  # frames of what flickers
 LEAP = 9  # the frame from which on everything is darker
 
 
@@ -52,20 +53,25 @@ def places(tmp_path_factory):
     """A data folder with a small clip, uploads to choose from, and where results go."""
     folder = tmp_path_factory.mktemp("steady")
     save_layers(make_clip(folder / "made"), folder / "data" / "small")
-    with wave.open(str(folder / "tone.wav"), "wb") as tone:
-        tone.setnchannels(1)
-        tone.setsampwidth(2)
-        tone.setframerate(48000)
-        seconds = np.arange(int(48000 * COUNT / FPS)) / 48000
-        tone.writeframes((9000 * np.sin(seconds * 440 * 2 * np.pi)).astype("<i2").tobytes())
+    write_tone(folder / "tone.wav", COUNT / FPS)
+    still, lit = flickering(SIZE, LIT)
     clips = {
         "clean": clean_frames(),
         "drifted": drifted_frames(),
         "short": clean_frames()[:5],
         "one": clean_frames()[:1],
+        "still": still,
+        "lit": lit,
+        "three": clean_frames()[:3],
     }
     for name, frames in clips.items():
-        write_video([frames], folder / f"{name}.mp4", FPS, folder / "tone.wav" if name == "drifted" else None, crf=4)
+        write_video(
+            [frames],
+            folder / f"{name}.mp4",
+            FPS,
+            folder / "tone.wav" if name in ("drifted", "lit", "three") else None,
+            crf=4,
+        )
     write_picture(folder / "look.png", clean_frames()[0].flip(0))
     return folder
 
@@ -145,11 +151,119 @@ def test_planted_drift_is_taken_out_of_an_upload(person, places, source):
     assert "Done in" in found.status
 
 
-def both_halves(path):
-    pictures = read_video(path).frames(range(COUNT)).float() / 255
+def both_halves(path, count=COUNT):
+    pictures = read_video(path).frames(range(count)).float() / 255
     assert pictures.shape[2:] == (SIZE[0], 2 * SIZE[1] + DIVIDER_PX)
     assert pictures[..., SIZE[1] : SIZE[1] + DIVIDER_PX].mean() > 0.9
     return pictures[..., : SIZE[1]], pictures[..., SIZE[1] + DIVIDER_PX :]
+
+
+@pytest.mark.parametrize(("source", "mode"), [("still.mp4", "balanced"), ("look.png", "fast"), (None, "accurate")])
+def test_planted_flicker_is_taken_out_of_an_upload(person, places, source, mode):
+    found = shown(person.predict(*given(places, "lit.mp4", source), mode=mode, api_name="/deflicker"))
+    assert [Path(name).name for name in found.files] == ["deflickered.mp4", "deflickered.json"]
+    before, after = both_halves(found.comparison, LIT)
+    still, lit = (read_video(places / f"{name}.mp4").frames(range(LIT)).float() / 255 for name in ("still", "lit"))
+    assert (before - lit).abs().mean() < 0.02
+    levels = [frames.mean((1, 2, 3)) for frames in (lit, after)]
+    assert float(levels[0].std()) > 0.05
+    assert float(levels[1].std()) < 0.006
+    # What is drawn stays where it is.
+    even = after * (still.mean((1, 2, 3)) / levels[1])[:, None, None, None]
+    assert (even - still).abs().mean() < 0.02
+    video = read_video(found.files[0])
+    assert (video.size, video.fps, video.has_audio) == (SIZE, FPS, True)
+
+    heads = ["before", "after", *(["source"] if source == "still.mp4" else [])]  # a picture has no motion
+    assert found.table.splitlines()[0] == f"|  | {' | '.join(heads)} |"
+    facts = json.loads(Path(found.files[1]).read_text())
+    assert facts["options"]["mode"] == mode
+    assert facts["reference"] == (source if "source" in heads else None)
+    measured = [facts["measures"][name]["video"]["warp_error"] for name in ("before", "after")]
+    assert measured[1] < measured[0] / 10
+    assert list(series(found.steps, "colour step")) == heads
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Paint smaller than a person may ask for."""
+    module = sys.modules["stablevideo.deflicker.restyle"]
+    monkeypatch.setattr(module, "paint_size", lambda size, resolution: (64, 128))
+    monkeypatch.setattr("stablevideo.diffusion.editor.free_memory", lambda: None)  # it takes longer than painting
+
+
+PAINTED = {"model": "embedded", "steps": 2, "seed": 5, "api_name": "/restyle"}
+
+
+@pytest.mark.usefixtures("small")
+def test_an_upload_is_restyled(person, places):
+    video = given(places, "three.mp4")[0]
+    found = shown(person.predict(video, "winter scene", **PAINTED))
+    assert [Path(name).name for name in found.files] == ["restyled.mp4", "restyled.json"]
+    before, after = both_halves(found.comparison, 3)
+    assert (before - clean_frames()[:3]).abs().mean() < 0.02
+    assert (before - after).abs().mean() > 0.05
+    made = read_video(found.files[0])
+    assert (made.size, made.fps, made.has_audio) == (SIZE, FPS, True)
+    # It is measured beside what it was made from: a repair has a before, this has none.
+    assert found.table.splitlines()[0] == "|  | restyled | source |"
+    assert found.leaps[0]["caption"].split(":")[0].endswith(", its source")
+    options = json.loads(Path(found.files[1]).read_text())["options"]
+    assert {name: options[name] for name in ("prompt", "model", "seed", "steps")} == {
+        "prompt": "winter scene", "model": "embedded", "seed": 5, "steps": 2,
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("small")
+def test_restyling_has_its_limits(person, places, monkeypatch):
+    for words, wrong, said in [
+        (" ", {}, "The prompt is empty; write what should be seen"),
+        ("x", {"model": "magic"}, "Value: magic|no model 'magic'"),
+        ("x", {"hints": "depth"}, "Embedded follows canny, got the hint 'depth'"),
+    ]:
+        with pytest.raises(Exception, match=said):
+            person.predict(given(places, "three.mp4")[0], words, **(PAINTED | wrong))
+    with pytest.raises(Exception, match="There is no video yet"):
+        person.predict(None, "x", **PAINTED)
+    monkeypatch.setattr(steady_jobs, "MOST_RESTYLED", 2)
+    with pytest.raises(Exception, match="The clip has 3 frames, and 2 is the most on a page for several people"):
+        person.predict(given(places, "three.mp4")[0], "x", **PAINTED)
+
+
+@pytest.fixture
+def page(places, ckpt):
+    page = build_app(Settings(places / "data", ckpt, places / "log", model="embedded", device=torch.device("cpu")))
+    yield page
+    page.close()
+
+
+def test_restyling_shares_the_model_and_the_queue_of_the_edits(page):
+    queues = {event.api_name: event.concurrency_id for event in page.fns.values()}
+    assert queues["restyle"] == queues["edit_foreground"] != queues["deflicker"]
+    assert queues["deflicker"] == queues["steady_colours"] == queues["measure"]
+
+
+def test_what_still_flickers_after_restyling_is_one_click_away(page, places):
+    (click,) = [event for event in page.fns.values() if event.api_name == "open_restyled"]
+    source, made = str(places / "clean.mp4"), str(places / "drifted.mp4")
+    changes = click.fn(source, [made, "restyled.json"], SimpleNamespace(session_hash="somebody"))
+    shown = {getattr(block, "elem_id", None): value for block, value in changes.items()}
+    assert (shown["steady-video"], shown["steady-source"]) == (made, source)
+    assert shown["steady-tasks"].selected == "flicker"
+    assert "14 frames" in shown["steady-facts"]
+    assert not shown["steady-still"].visible
+    with pytest.raises(Exception, match="There is no restyled video here any more"):
+        click.fn(source, None, SimpleNamespace(session_hash="somebody"))
+
+
+def test_the_last_thing_asked_for_has_the_tab(person, places, monkeypatch):
+    begun, go_on = held(monkeypatch, "steady")
+    restyling = person.submit(given(places, "three.mp4")[0], "x", **PAINTED)
+    begun.wait()
+    found = shown(person.predict(*given(places, "drifted.mp4"), api_name="/measure"))
+    assert "Done in" in found.status
+    go_on.set()
+    assert "Cancelled after" in shown(restyling.result()).status
 
 
 def test_frames_that_are_right_are_the_ones_the_others_follow(person, places):
@@ -204,11 +318,10 @@ def test_uploads_that_cannot_serve_are_a_sentence(person, places):
         (("drifted.mp4", "tone.wav"), "tone.wav is not a video|Invalid file type"),
     ]:
         said = f"(?i){said}"
-        with pytest.raises(Exception, match=said) as error:
-            person.predict(*given(places, *names), api_name="/steady_colours")
-        assert tempfile.gettempdir() not in str(error.value)
-        with pytest.raises(Exception, match=said):
-            person.predict(*given(places, *names), api_name="/measure")
+        for name in ("/steady_colours", "/deflicker", "/measure"):
+            with pytest.raises(Exception, match=said) as error:
+                person.predict(*given(places, *names), api_name=name)
+            assert tempfile.gettempdir() not in str(error.value)
     facts = person.predict(*given(places, "drifted.mp4", "short.mp4"), api_name="/upload_steady")[0]
     assert facts.startswith("**The source has 5 frames and the video 14")
     with pytest.raises(Exception, match="Reference frame 99 is out of range"):
@@ -219,20 +332,17 @@ def test_uploads_that_cannot_serve_are_a_sentence(person, places):
 
 def held(monkeypatch, name):
     """Make a job of the tab wait after its first step; when it has begun, and what lets it go on."""
-    begun, go_on, work = threading.Event(), threading.Event(), getattr(steady_tab, name)
+    begun, go_on, work = threading.Event(), threading.Event(), getattr(steady_jobs, name)
 
     def waits(*values):
-        at = 4 if name == "steady" else 3
-        report = values[at]
-
         def step(fraction, text):
             begun.set()
             go_on.wait()
-            report(fraction, text)
+            values[3](fraction, text)
 
-        return work(*values[:at], step, *values[at + 1 :])
+        return work(*values[:3], step, *values[4:])
 
-    monkeypatch.setattr(steady_tab, name, waits)
+    monkeypatch.setattr(steady_jobs, name, waits)
     return begun, go_on
 
 
@@ -307,6 +417,10 @@ def test_results_are_kept_where_the_page_keeps_them(places, tmp_path):
         assert len(list(tmp_path.glob("log/*/steady.mp4"))) == one_person
 
 
+def colours_of(video):
+    return steady_colours(video, None, ColorCorrectionOptions())
+
+
 def test_the_repaired_video_is_told_of_before_it_is_measured(places, tmp_path):
     video, told = read_video(places / "drifted.mp4"), []
 
@@ -315,14 +429,14 @@ def test_the_repaired_video_is_told_of_before_it_is_measured(places, tmp_path):
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        steady(video, None, tmp_path, ColorCorrectionOptions(), stop_when_measured, told.append)
+        steady(video, colours_of(video), tmp_path, stop_when_measured, told.append)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["comparison.mp4", "steady.mp4"]
     assert read_video(told[0].video).frame_count == COUNT
 
 
 def test_progress_only_grows(places, tmp_path):
-    fractions = []
-    steady(read_video(places / "drifted.mp4"), None, tmp_path, progress=lambda fraction, _: fractions.append(fraction))
+    fractions, video = [], read_video(places / "drifted.mp4")
+    steady(video, colours_of(video), tmp_path, progress=lambda fraction, _: fractions.append(fraction))
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
 

@@ -17,7 +17,14 @@ import torch
 from gradio_client import Client, handle_file
 from gradio_client.utils import Status
 
-from stablevideo import BackgroundOptions, ColorCorrectionOptions, ForegroundOptions, load_clip, read_video
+from stablevideo import (
+    BackgroundOptions,
+    ColorCorrectionOptions,
+    ForegroundOptions,
+    RestyleOptions,
+    load_clip,
+    read_video,
+)
 from stablevideo.errors import InputError
 from stablevideo.layers.store import save_layers
 from stablevideo.nla.networks import NLAConfig, NLANetworks, save_networks
@@ -99,15 +106,22 @@ def test_widgets_have_the_options_defaults_and_ranges(options):
 
 def test_every_step_has_a_named_endpoint(person):
     endpoints = person.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    wordless = {"/foreground_picture", "/background_picture", "/recolour", "/steady_colours", "/measure"}
-    assert set(endpoints) == {"/load_clip", "/edit_foreground", "/edit_background", "/render", "/cancel"} | wordless
+    wordless = {"/foreground_picture", "/background_picture", "/recolour"}
+    whole = {"/steady_colours", "/deflicker", "/restyle", "/measure"}
+    edits = {"/load_clip", "/edit_foreground", "/edit_background", "/render", "/cancel"}
+    assert set(endpoints) == edits | wordless | whole
     parameters = {p["parameter_name"]: p for p in endpoints["/edit_foreground"]["parameters"]}
     assert {item.name for item in fields(ForegroundOptions)} < set(parameters)
     assert parameters["prompt"]["parameter_default"] == "a picture of an orange suv"
     assert parameters["keyframes"]["parameter_default"] == "auto"
-    given = {p["parameter_name"] for p in endpoints["/steady_colours"]["parameters"]}
+    given = {name: {p["parameter_name"] for p in endpoints[name]["parameters"]} for name in whole}
     left_out = {"enable", "reference_frame"}
-    assert given == {"video", "source"} | {item.name for item in fields(ColorCorrectionOptions)} - left_out
+    colours = {item.name for item in fields(ColorCorrectionOptions)} - left_out
+    assert given["/steady_colours"] == {"video", "source"} | colours
+    assert given["/deflicker"] == {"video", "source", "mode", "window", "color_correction"}
+    assert given["/restyle"] == {"video", "prompt", "model"} | {item.name for item in fields(RestyleOptions)}
+    resolution = next(p for p in endpoints["/restyle"]["parameters"] if p["parameter_name"] == "resolution")
+    assert resolution["parameter_default"] == 256  # the model's own
 
 
 def test_the_whole_job_by_client(person):

@@ -22,7 +22,22 @@ from ..options import BackgroundOptions, ForegroundOptions, RecolourOptions, Ren
 from ..progress import Progress, within
 from ..results import save_run
 from ..video.pictures import read_picture
-from .flags import Ckpt, Data, Device, Json, Log, Name, Output, Size, parse_size, picked, with_flags
+from .flags import (
+    Ckpt,
+    Data,
+    Device,
+    Json,
+    Log,
+    Model,
+    Name,
+    Offload,
+    Output,
+    SafetyChecker,
+    Size,
+    parse_size,
+    picked,
+    with_flags,
+)
 from .terminal import end_line, show
 
 
@@ -32,9 +47,9 @@ def edit(
     *,
     foreground: Annotated[str | None, typer.Option(help="what the foreground should be")] = None,
     background: Annotated[str | None, typer.Option(help="what the background should be")] = None,
-    model: Annotated[str | None, typer.Option(help="which model paints; see the README")] = None,
-    offload: Annotated[bool, typer.Option("--offload", help="save GPU memory, a little slower")] = False,
-    safety_checker: Annotated[bool, typer.Option(help="hold back flagged pictures")] = True,
+    model: Model = None,
+    offload: Offload = False,
+    safety_checker: SafetyChecker = True,
     output: Output = None,
     data: Data,
     ckpt: Ckpt,

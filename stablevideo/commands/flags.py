@@ -27,6 +27,10 @@ Log = Annotated[Path, _folder("log", "the folder for results")]
 Device = Annotated[str | None, typer.Option(help="cuda, mps or cpu; the best there is by default")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output, last")]
 Size = Annotated[str | None, typer.Option(help="WxH of the result; the clip's by default")]
+VideoOutput = Annotated[Path, typer.Option("-o", "--output", help="the video to write")]
+Offload = Annotated[bool, typer.Option("--offload", help="save GPU memory, a little slower")]
+SafetyChecker = Annotated[bool, typer.Option(help="hold back flagged pictures")]
+Model = Annotated[str | None, typer.Option(help="which model paints; see the README")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="also copy the video here")]
 
 

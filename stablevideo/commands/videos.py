@@ -9,14 +9,15 @@ import typer
 
 from ..clip_measures import load_clip_scorer
 from ..color.calibrate import calibrate as calibrated
+from ..deflicker import deflicker as deflickered
 from ..errors import InputError
 from ..measure import measure as measured
-from ..options import ColorCorrectionOptions
+from ..options import ColorCorrectionOptions, DeflickerOptions
 from ..progress import within
 from ..steadiness import table
 from ..video.read import read_video
-from ..video.write import write_video
-from .flags import Ckpt, Device, Json, Mask, VideoFile, with_flags
+from .flags import Ckpt, Device, Json, Mask, VideoFile, VideoOutput, with_flags
+from .outputs import check_video_name, write_beside
 from .terminal import end_line, show
 
 
@@ -59,7 +60,7 @@ def calibrate(
         ),
     ] = None,
     mask: Mask = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="the video to write")],
+    output: VideoOutput,
     as_json: Json = False,
     given: dict[str, Any],
 ) -> None:
@@ -67,12 +68,35 @@ def calibrate(
 
     Each frame gets the look of its source's; without a source, that of the first frame, along the motion.
     """
+    check_video_name(output)
     opened, changed = read_video(video), None if mask is None else read_video(mask)
     numbers = reference is not None and not reference.replace(",", "").replace(" ", "").strip("0123456789")
     options = ColorCorrectionOptions(**(given | ({"references": reference} if numbers else {})))
     held_to = read_video(Path(reference)) if reference and not numbers else None
     frames = calibrated(opened, held_to, changed, options, show)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_video(frames, output, opened.fps, video if opened.has_audio else None)
+    facts = write_beside(frames, output, opened)
     end_line()
-    print(json.dumps({"video": str(output), "frames": opened.frame_count}) if as_json else output)
+    print(json.dumps(facts) if as_json else output)
+
+
+@with_flags(DeflickerOptions)
+def deflicker(
+    video: VideoFile,
+    *,
+    guide: Annotated[
+        Path | None,
+        typer.Option(help="what it was made from, a video or a folder of as many frames: its motion is right"),
+    ] = None,
+    output: VideoOutput,
+    ckpt: Ckpt,
+    device: Device = None,
+    as_json: Json = False,
+    given: dict[str, Any],
+) -> None:
+    """Take flicker out of a video: what flickers becomes what neighbouring frames agree on; what is steady stays."""
+    check_video_name(output)
+    opened, held_to = read_video(video), None if guide is None else read_video(guide)
+    frames = deflickered(opened, held_to, DeflickerOptions(**given), device, ckpt, show)
+    facts = write_beside(frames, output, opened)
+    end_line()
+    print(json.dumps(facts) if as_json else output)

@@ -1,21 +1,25 @@
 """Words -> the whole frames of a video painted anew, side by side, without flicker."""
 
 import functools
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..color.calibrate import calibrate
 from ..color.spaces import normalize_colorspace
 from ..diffusion.settle import paint_size, settings_of, with_seed
 from ..diffusion.spec import HintKind
 from ..options import RestyleOptions
 from ..progress import Progress, quiet, within
 from ..video.pictures import resample, to_uint8
-from ..video.read import Video
+from ..video.read import Video, read_video
+from ..video.write import write_video
 from .steady_motion import deflickered
 
 if TYPE_CHECKING:
@@ -26,8 +30,9 @@ if TYPE_CHECKING:
 Smoother = Callable[[Iterator[Tensor], Video], Iterator[Tensor]]
 
 AUTO: dict[HintKind, float] = {"depth": 0.5, "canny": 0.5}  # as DiffSynth has it, where a model follows both
-HINTED = 0.1  # of the time, about; the rest goes into painting
+HINTED, PAINTED = 0.05, 0.85  # of the time, about, when hints and painting end; then frames are steadied
 BLUR = (0.25, 0.5, 0.25)  # sharpening adds what this takes away
+ALIKE_CRF = 4  # of painted frames that wait for their colours to be compared
 
 
 @dataclass(frozen=True)
@@ -70,12 +75,11 @@ def restyle(
         The progress callback says so; nothing is left behind.
     """
     # diffusers takes seconds to import, and whoever has an editor has it already.
-    from ..diffusion.frames import check_frames, paint_frames
+    from ..diffusion.frames import paint_frames
     from ..diffusion.smoothing import decoded
 
     options = with_seed(options or RestyleOptions(**editor.spec.defaults))
-    strengths = _strengths(editor, options)
-    check_frames(editor, prompt, tuple(strengths), options)
+    strengths = check_restyle(prompt, editor, options)
     size = paint_size(video.size, options.resolution)
     hints, chroma = _looked_at(video, editor, options, strengths, size, within(progress, 0, HINTED))
     smooth = None
@@ -83,12 +87,25 @@ def restyle(
         smoother = smoother or functools.partial(deflickered, device=editor.device)
         smooth = functools.partial(_smoothed, smoother, video)
     generator = torch.Generator().manual_seed(options.seed)
-    told = within(progress, HINTED, 1)
+    told = within(progress, HINTED, PAINTED)
     latents = paint_frames(editor, prompt, hints, options, generator, chroma, smooth, told)
     painted = decoded(editor, latents)
-    frames = (_finished(frame, options.sharpen, video.size) for frame in (smooth(painted) if smooth else painted))
+    steadied = smooth(painted) if smooth else painted
+    finished = (_finished(frame, options.sharpen, video.size) for frame in steadied)
+    frames = _counted(finished, video.frame_count, within(progress, PAINTED, 1))
+    if options.color_correction and video.frame_count > 1:
+        frames = _held_to_first(frames, video)
     named = ", ".join(f"{kind} {strength:g}" for kind, strength in strengths.items())
     return Restyled(frames, {"video": video.path.name, **settings_of(prompt, editor, named, options)})
+
+
+def check_restyle(prompt: str, editor: "Editor", options: RestyleOptions) -> dict[HintKind, float]:
+    """Raise InputError for what `restyle` would refuse of these, whatever the video; else which hints are followed."""
+    from ..diffusion.frames import check_frames
+
+    strengths = _strengths(editor, options)
+    check_frames(editor, prompt, tuple(strengths), options)
+    return strengths
 
 
 def _strengths(editor: "Editor", options: RestyleOptions) -> dict[HintKind, float]:
@@ -127,6 +144,21 @@ def _looked_at(
             chroma[i] = F.adaptive_avg_pool2d(normalize_colorspace(picture)[1:], small)
         progress((i + 1) / video.frame_count, f"hints of frame {i + 1} of {video.frame_count}")
     return [FrameHints(kind, hints[kind], strength) for kind, strength in strengths.items()], chroma
+
+
+def _counted(frames: Iterator[Tensor], total: int, progress: Progress) -> Iterator[Tensor]:
+    for i, frame in enumerate(frames):
+        yield frame
+        progress((i + 1) / total, f"steadying frame {i + 1} of {total}")
+
+
+def _held_to_first(frames: Iterator[Tensor], video: Video) -> Iterator[Tensor]:
+    """Frames [1, 3, H, W] in [0, 1] without their colour drift; all of them are compared, so they wait in a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        painted = Path(folder) / "painted.mp4"
+        write_video(frames, painted, video.fps, crf=ALIKE_CRF)
+        for frame in calibrate(read_video(painted)):
+            yield frame[..., : video.height, : video.width].float() / 255  # a file's sides are even
 
 
 def _finished(frame: Tensor, amount: float, size: tuple[int, int]) -> Tensor:

@@ -6,10 +6,9 @@ import gradio as gr
 from gradio.components import Component
 
 from ..clips import ATLAS_RESOLUTION, list_clips
-from ..diffusion.spec import default_model, find_models
 from ..layers.coords import LAYER_NAMES, LayerName
 from ..options import BackgroundOptions, DiffusionOptions, ForegroundOptions, RecolourOptions, RenderOptions
-from .models import about
+from .models import lay_out_model, model_defaults
 from .settings import Settings
 from .widgets import Widget, option_widgets, options_panel
 
@@ -101,15 +100,8 @@ class EditLayout:
 def lay_out_edit_tab(settings: Settings) -> EditLayout:
     """Lay out the whole tab."""
     clip = _lay_out_clip(settings)
-    models = find_models(settings.ckpt)
-    name = settings.model or default_model(settings.ckpt)
-    choices = [(spec.title, known) for known, spec in models.items()]
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=2, min_width=360):
-            model = gr.Dropdown(choices, value=name, label="model", elem_id="model")
-        with gr.Column(scale=5):
-            words = gr.Markdown(about(settings.ckpt, name))
-    defaults = models[name].defaults if name in models else {}
+    model, words = lay_out_model(settings, "model")
+    defaults = model_defaults(settings)
     with gr.Row(equal_height=False):
         with gr.Column():
             foreground = _lay_out_layer("foreground", 2, defaults)

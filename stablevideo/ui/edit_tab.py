@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from gradio.components import Component
 
-from ..diffusion.spec import find_models
 from ..edit.background import edit_background
 from ..edit.keyframes import edit_foreground
 from ..edit.own_picture import lay_picture
@@ -26,19 +25,18 @@ from .clip_part import bind_clips
 from .edit_layout import OPTIONS, EditLayout, lay_out_edit_tab
 from .events import AT_ONCE, EDIT_QUEUE, Changes
 from .messages import with_messages
-from .models import about
+from .models import bind_model
 from .visits import Visit, Work
 from .widgets import with_options
 from .workshop import Workshop
-
-OF_A_MODEL = ("resolution", "steps", "guidance")
 
 
 def build_edit_tab(workshop: Workshop) -> EditLayout:
     """Lay out the tab and bind its handlers."""
     layout = lay_out_edit_tab(workshop.settings)
     bind_clips(workshop, layout)
-    _bind_model(workshop, layout)
+    panels = [(OPTIONS[layer], part.options) for layer, part in layout.layers.items()]
+    bind_model(workshop.settings, layout.model, layout.about, panels)
     _bind_foreground(workshop, layout)
     _bind_background(workshop, layout)
     for layer in LAYER_NAMES:
@@ -51,25 +49,6 @@ def build_edit_tab(workshop: Workshop) -> EditLayout:
 
     layout.result.cancel.click(with_messages(cancel), None, None, **(AT_ONCE | {"api_name": "cancel", "queue": False}))
     return layout
-
-
-def _bind_model(workshop: Workshop, layout: EditLayout) -> None:
-    """Another model brings its description, and its own values of the options that depend on it."""
-    ckpt = workshop.settings.ckpt
-    fields = {(layer, name): layout.layers[layer].options[name] for layer in OPTIONS for name in OF_A_MODEL}
-
-    @with_messages
-    def choose(name: str) -> Changes:
-        spec = find_models(ckpt).get(name)
-        if spec is None:
-            raise InputError(f"there is no model {name!r}.")
-        changes: Changes = {layout.about: about(ckpt, name)}
-        for (layer, field), widget in fields.items():
-            changes[widget] = spec.defaults.get(field, getattr(OPTIONS[layer], field))
-        return changes
-
-    outputs = [layout.about, *fields.values()]
-    layout.model.change(choose, [layout.model], outputs, **(AT_ONCE | {"api_visibility": "private"}))
 
 
 def _bind_foreground(workshop: Workshop, layout: EditLayout) -> None:

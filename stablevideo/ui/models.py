@@ -1,7 +1,21 @@
-"""What the page says about a model."""
+"""Choosing a model: what the page says about it, and what it brings along."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ..diffusion.spec import default_model, find_models
+from ..errors import InputError
+from ..options import DiffusionOptions
+from .events import AT_ONCE, Changes
+from .messages import with_messages
+from .settings import Settings
+from .widgets import Widget
+
+OF_A_MODEL = ("resolution", "steps", "guidance")
 
 
 def about(ckpt: Path, name: str) -> str:
@@ -12,3 +26,50 @@ def about(ckpt: Path, name: str) -> str:
     facts = json.loads(card.read_text(encoding="utf-8"))
     words = "; ".join(f"**{kind}**: {', '.join(names)}" for kind, names in facts.get("vocabulary", {}).items())
     return f"{facts.get('description', '')} It knows {words}."
+
+
+def first_model(settings: Settings) -> str:
+    """The model that is chosen at first."""
+    return settings.model or default_model(settings.ckpt)
+
+
+def model_defaults(settings: Settings) -> dict[str, Any]:
+    """The option values that suit the first model better than the general ones."""
+    spec = find_models(settings.ckpt).get(first_model(settings))
+    return spec.defaults if spec else {}
+
+
+def lay_out_model(settings: Settings, elem_id: str) -> tuple[gr.Dropdown, gr.Markdown]:
+    """The list of models, and beside it what the page says about the one chosen."""
+    choices = [(spec.title, known) for known, spec in find_models(settings.ckpt).items()]
+    name = first_model(settings)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=360):
+            model = gr.Dropdown(choices, value=name, label="model", elem_id=elem_id)
+        with gr.Column(scale=5, min_width=300):
+            words = gr.Markdown(about(settings.ckpt, name))
+    return model, words
+
+
+def bind_model(
+    settings: Settings,
+    model: gr.Dropdown,
+    words: gr.Markdown,
+    panels: Sequence[tuple[type[DiffusionOptions], dict[str, Widget]]],
+) -> None:
+    """Another model brings its description, and its own values of the options that depend on it."""
+    ckpt = settings.ckpt
+    fields = [(options, name, widgets[name]) for options, widgets in panels for name in OF_A_MODEL]
+
+    @with_messages
+    def choose(name: str) -> Changes:
+        spec = find_models(ckpt).get(name)
+        if spec is None:
+            raise InputError(f"there is no model {name!r}.")
+        changes: Changes = {words: about(ckpt, name)}
+        for options, field, widget in fields:
+            changes[widget] = spec.defaults.get(field, getattr(options, field))
+        return changes
+
+    outputs = [words, *(widget for _, _, widget in fields)]
+    model.change(choose, [model], outputs, **(AT_ONCE | {"api_visibility": "private"}))

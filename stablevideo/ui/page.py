@@ -10,8 +10,9 @@ from .edit_layout import EditLayout
 from .edit_tab import build_edit_tab
 from .events import EDIT_QUEUE, PRIVATE, STEADY_QUEUE, Arrivals, Changes
 from .settings import Settings
+from .steady_jobs import measurer
 from .steady_layout import STYLE, SteadyLayout
-from .steady_tab import build_steady_tab, measurer, uploader
+from .steady_tab import build_steady_tab, uploader
 from .workshop import Workshop
 from .your_video_layout import FitStep
 from .your_video_tab import build_your_video_tab
@@ -20,7 +21,7 @@ SWEEP_S, SERVED_S = 3600, 24 * 3600  # Gradio's own copies of what it serves are
 MOST_WAITING = 32
 INTRODUCTION = """# StableVideo
 Edit a video with words; the edit does not flicker. Load a clip, or make one of your own video; say what its
-foreground and its background should be; render. Or take the drift out of any clip's colours."""
+foreground and its background should be; render. Or steady any clip, or paint all of it anew."""
 
 
 class LaunchOptions(TypedDict):

@@ -17,6 +17,7 @@ from .uploads import hidden_folder, read_upload
 
 HeldTo = Literal["its own frames", "its source", "a picture"]
 MOST_FRAMES = 600  # of a visitor's clip, as in the tab "Your video"
+MOST_RESTYLED = 120  # of one that is painted anew: each takes as long as a picture
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,17 @@ def read_reference(path: str | None) -> Video | None:
 def read_pair(path: str | None, reference: str | None, settings: Settings) -> tuple[Video, Video | None]:
     """Open an uploaded clip, and what it is held to. Raises InputError for what cannot be worked on here."""
     video = read_upload(path)
-    if video.frame_count > MOST_FRAMES and not settings.one_person:
+    check_length(video, MOST_FRAMES, settings)
+    return video, read_reference(reference)
+
+
+def check_length(video: Video, most: int, settings: Settings) -> None:
+    """Raise InputError for a clip of more frames than a visitor's may have."""
+    if video.frame_count > most and not settings.one_person:
         raise InputError(
-            f"the clip has {video.frame_count:,} frames, and {MOST_FRAMES} is the most on a page for several people; "
+            f"the clip has {video.frame_count:,} frames, and {most} is the most on a page for several people; "
             "cut it into parts, or run StableVideo on your own machine."
         )
-    return video, read_reference(reference)
 
 
 def _frames(numbers: Sequence[int]) -> str:

@@ -1,20 +1,19 @@
-"""How the tab that steadies colours is laid out: the clip, what is right in it, the options, the result."""
+"""How the tab for whole clips is laid out: the clip, what is to be done with it, the result."""
 
 from dataclasses import dataclass
-from typing import cast
 
 import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 
-from ..options import ColorCorrectionOptions
-from .widgets import Widget, option_widgets
+from .settings import Settings
+from .steady_tasks import ColoursPart, FlickerPart, RestylePart, lay_out_colours, lay_out_flicker, lay_out_restyle
 
-INTRODUCTION = """**Colours that wander or leap from frame to frame are made steady**; what was changed on purpose stays
-changed. For any clip, edited here or anywhere else. *Only measure* says how steady it is, and leaves it as it is."""
+INTRODUCTION = """**Any clip, from here or elsewhere, made steady, or painted anew.** Give the clip, choose what is to
+be done, and see before and after beside each other. *Only measure* says how steady it is, and leaves it as it is."""
 NO_CLIP = "A clip of at least two frames. Its sound and its frame rate are kept."
-SOURCE = """If the clip was made from another video, its frames show the right colours: give that video, of as many
-frames. Or give a picture, whose look the clip gets. Without either, you say which frames are right."""
+SOURCE = """If the clip was made from another video, give that one, of as many frames: its colours and its motion are
+right. A picture gives the clip its look when you steady colours. To restyle, give neither."""
 LEAPS = "**The frames whose colours leap most**, and how far they are from the frame before, as CIEDE2000."
 TABLE = """**How to read it.** Smaller is steadier, but for warp SSIM and the share of the pixels.
 
@@ -24,7 +23,13 @@ its source, if there is one: its figures are as good as they should be.
 CIEDE2000 says how far two colours are apart; of 1, an eye just sees it.
 
 Warp error, warp SSIM and colour step compare each frame with the one before, moved along with what moves."""
-COLOURS = {"before": "#e08a1e", "clip": "#e08a1e", "after": "#2563eb", "source": "#8a8f98"}
+COLOURS = {
+    "before": "#e08a1e",
+    "clip": "#e08a1e",
+    "after": "#2563eb",
+    "restyled": "#2563eb",
+    "source": "#8a8f98",
+}
 BOTH_PX, PLOT_PX, THUMBNAIL_PX = 280, 260, 320
 # Gallery's own tiles are square, and as many in a row on a phone as on a desk.
 STYLE = """
@@ -36,6 +41,7 @@ STYLE = """
 :is(#steady-frames, #steady-leaps) .thumbnail-item { aspect-ratio: var(--shape); height: auto }
 :is(#steady-frames, #steady-leaps) .caption-label { opacity: 1 }
 :is(#steady-frames, #steady-leaps) .grid-wrap { min-height: 0 }
+.steady-more .form { display: grid; grid-template-columns: repeat(auto-fill, minmax(max(280px, 40%), 1fr)) }
 #steady-comparison video { max-height: 70vh }
 #steady-table :is(th, td) { padding: 6px 10px }
 #steady-table :is(th, td):not(:first-child) { white-space: nowrap; text-align: right }
@@ -44,24 +50,17 @@ STYLE = """
 
 @dataclass(frozen=True)
 class SteadyInputs:
-    """The clip, what it is held to, and how."""
+    """The clip, and what is to be done with it."""
 
     video: gr.Video
     facts: gr.Markdown
     source: gr.File
-    right: gr.State
-    said: gr.Markdown
-    frames: gr.Gallery
-    chosen: gr.Column
-    options: dict[str, Widget]
-    run: gr.Button
+    tasks: gr.Tabs
+    colours: ColoursPart
+    flicker: FlickerPart
+    restyle: RestylePart
     measure: gr.Button
     cancel: gr.Button
-
-    @property
-    def numbers(self) -> gr.Textbox:
-        """The numbers of the frames that are right."""
-        return cast(gr.Textbox, self.options["references"])
 
     @property
     def files(self) -> list[Component]:
@@ -78,6 +77,7 @@ class SteadyResults:
     compared: gr.Column
     comparison: gr.Video
     files: gr.Files
+    still: gr.Button
     found: gr.Column
     verdict: gr.Markdown
     table: gr.Markdown
@@ -94,6 +94,7 @@ class SteadyResults:
             self.compared,
             self.comparison,
             self.files,
+            self.still,
             self.found,
             self.verdict,
             self.table,
@@ -113,18 +114,18 @@ class SteadyLayout:
     @property
     def of_a_clip(self) -> list[Block]:
         """What another clip changes."""
-        part = self.inputs
+        part = self.inputs.colours
         of_frames = [part.right, part.said, part.frames, part.chosen, part.numbers]
-        return [part.facts, *of_frames, *self.results.outputs]
+        return [self.inputs.facts, *of_frames, *self.results.outputs]
 
 
-def lay_out_steady_tab() -> SteadyLayout:
+def lay_out_steady_tab(settings: Settings) -> SteadyLayout:
     """Lay out the whole tab."""
     gr.Markdown(INTRODUCTION)
-    return SteadyLayout(_lay_out_inputs(), _lay_out_results())
+    return SteadyLayout(_lay_out_inputs(settings), _lay_out_results())
 
 
-def _lay_out_inputs() -> SteadyInputs:
+def _lay_out_inputs(settings: Settings) -> SteadyInputs:
     with gr.Row(equal_height=False):
         with gr.Column(min_width=300):
             video = gr.Video(label="your clip", sources=["upload"], height=BOTH_PX, elem_id="steady-video")
@@ -137,41 +138,18 @@ def _lay_out_inputs() -> SteadyInputs:
                 elem_id="steady-source",
             )
             gr.Markdown(SOURCE)
-    right, said = gr.State(None), gr.Markdown(elem_id="steady-said")
-    frames = gr.Gallery(
-        label="frames of your clip",
-        show_label=False,
-        columns=6,
-        object_fit="contain",
-        format="jpeg",
-        allow_preview=False,
-        interactive=False,
-        buttons=[],
-        visible=False,
-        elem_id="steady-frames",
-    )
-    chosen, options = _lay_out_options()
+    with gr.Tabs(elem_id="steady-tasks") as tasks:
+        # Short names: on a phone, what does not fit into one line is hidden behind three dots.
+        with gr.Tab("Colours", id="colours"):
+            colours = lay_out_colours()
+        with gr.Tab("Flicker", id="flicker"):
+            flicker = lay_out_flicker()
+        with gr.Tab("Restyle", id="restyle"):
+            restyle = lay_out_restyle(settings)
     with gr.Row():
-        run = gr.Button("Steady the colours", variant="primary", scale=3, elem_id="steady-run")
-        measure = gr.Button("Only measure", scale=2, elem_id="steady-measure")
+        measure = gr.Button("Only measure", scale=3, elem_id="steady-measure")
         cancel = gr.Button("Cancel", scale=1, min_width=80, elem_id="steady-cancel")
-    return SteadyInputs(video, facts, source, right, said, frames, chosen, options, run, measure, cancel)
-
-
-def _lay_out_options() -> tuple[gr.Column, dict[str, Widget]]:
-    with gr.Row(equal_height=False):
-        with gr.Column(min_width=300, visible=False) as chosen:
-            options = option_widgets(ColorCorrectionOptions, only=("references",))
-        with gr.Column(min_width=300):
-            options |= option_widgets(ColorCorrectionOptions, only=("strength",))
-    numbers = options["references"]
-    numbers.label = "right frames"
-    numbers.info = "their numbers; a click on a frame writes it here, and you can write others, such as '0, 40, 90'"
-    with gr.Accordion("More", open=False):
-        options |= option_widgets(
-            ColorCorrectionOptions, without=("enable", "reference_frame", "references", "strength")
-        )
-    return chosen, options
+    return SteadyInputs(video, facts, source, tasks, colours, flicker, restyle, measure, cancel)
 
 
 def _lay_out_results() -> SteadyResults:
@@ -189,6 +167,7 @@ def _lay_out_results() -> SteadyResults:
             )
         with gr.Column(scale=1, min_width=300):
             files = gr.Files(label="to download", interactive=False, elem_id="steady-files")
+            still = gr.Button("Take out what still flickers", visible=False, elem_id="steady-still")
     with gr.Column(visible=False) as found:
         verdict = gr.Markdown(elem_id="steady-verdict")
         with gr.Row(equal_height=False):
@@ -210,7 +189,7 @@ def _lay_out_results() -> SteadyResults:
                 table = gr.Markdown(elem_id="steady-table")
             with gr.Column(min_width=300):
                 gr.Markdown(TABLE)
-    return SteadyResults(status, made, compared, comparison, files, found, verdict, table, steps, drift, leaps)
+    return SteadyResults(status, made, compared, comparison, files, still, found, verdict, table, steps, drift, leaps)
 
 
 def _plot(y: str, title: str, elem_id: str) -> gr.LinePlot:

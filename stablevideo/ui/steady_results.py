@@ -18,12 +18,13 @@ def emptied(results: SteadyResults) -> Changes:
         results.made: gr.Row(visible=False),
         results.compared: gr.Column(visible=False),
         results.found: gr.Column(visible=False),
+        results.still: gr.Button(visible=False),
     }
     return {**dict.fromkeys(results.outputs), results.status: "", **hidden}
 
 
 def made(repaired: Repaired, results: SteadyResults) -> Changes:
-    """The repaired video and the comparison."""
+    """The new video and the comparison."""
     return {
         results.made: gr.Row(visible=True),
         results.compared: gr.Column(visible=True),
@@ -38,6 +39,7 @@ def found(findings: Findings, repaired: Repaired | None, results: SteadyResults)
     return {
         results.made: gr.Row(visible=True),
         results.files: [str(file) for file in (repaired and repaired.video, findings.file) if file],
+        results.still: gr.Button(visible="restyled" in findings.measures),
         results.found: gr.Column(visible=True),
         results.verdict: verdict(columns),
         results.table: table(findings),

@@ -103,7 +103,7 @@ class Visits:
     def cancel(self, request: gr.Request, *tabs: Tab) -> None:
         """End the jobs of these tabs that were asked for before now, those still waiting too."""
         visit, now = self.of(request), arrival(request)
-        visit.cancelled |= dict.fromkeys(tabs, now)
+        visit.cancelled |= {tab: max(now, visit.cancelled.get(tab, 0)) for tab in tabs}
 
     def close(self, request: gr.Request) -> None:
         """A page was closed, or its line broke: its jobs end now, its work is kept for a while."""

@@ -29,10 +29,15 @@ def options_panel(options: type, first: tuple[str, ...], defaults: dict[str, Any
         widgets = option_widgets(options, only=first)
     with gr.Accordion("advanced", open=False):
         widgets |= option_widgets(options, without=first)
-    for name, value in defaults.items():
+    begin_at(widgets, defaults)
+    return widgets
+
+
+def begin_at(widgets: dict[str, Widget], values: dict[str, Any]) -> None:
+    """Let widgets that are laid out begin at other values, by the names of their fields."""
+    for name, value in values.items():
         if name in widgets:
             widgets[name].value = value
-    return widgets
 
 
 def _widget(item: Field) -> Widget:

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..files import whole_file
 from .container import EXACT_MEANS, MAX_SIDE_PX, VIDEO_FORMATS, VideoError, as_rate, open_container, video_stream
 
+SUFFIXES = (".mp4", ".m4v", ".mov")  # of the names under which a clip is written
 _SOUND_FORMATS = VIDEO_FORMATS + ",mp3,wav,flac,ogg,aac"
 _MP4_SOUND = {"aac", "mp3", "ac3", "eac3"}  # copied into an mp4 as they are
 
@@ -54,7 +55,7 @@ def write_video(
         The disk is full. After any error, one raised by `frames` included, nothing is left of the new file.
     """
     path, rate = Path(path), as_rate(fps)
-    if path.suffix.lower() not in (".mp4", ".m4v", ".mov"):
+    if path.suffix.lower() not in SUFFIXES:
         raise VideoError(f"a clip is written as .mp4, got the name {path.name}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in")

@@ -1,4 +1,4 @@
-"""Steadying in a real Chromium: a clip that drifts is uploaded, a frame clicked on, the colours steadied, and read."""
+"""Steadying in a real Chromium: a clip that drifts, or flickers, is uploaded and steadied; what comes is read."""
 
 import re
 from fractions import Fraction
@@ -7,9 +7,9 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
-from stablevideo import read_video, write_video
+from stablevideo import measure, read_video, write_video
 from tests.browser.test_page import A_VIDEO, JOB_MS, address, page  # noqa: F401 (fixtures)
-from tests.clips import smooth_picture
+from tests.clips import flickering, smooth_picture
 
 # The whole of `app.py` in a process of its own, as beside it.
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -87,6 +87,42 @@ def test_a_clip_that_drifts_is_steadied(page, drifted, tmp_path):  # noqa: F811
     page.locator("#steady-video").get_by_label("Clear").click()
     expect(page.locator("#steady-table")).to_be_hidden()
     expect(page.locator("#steady-facts")).to_contain_text("A clip of at least two frames")
+    assert not page.locator(".toast-body.error").count()
+
+
+def test_flicker_is_taken_out(page, tmp_path):  # noqa: F811
+    clean, lit = flickering(SIZE, 9)
+    for name, frames in (("clean", clean), ("lit", lit)):
+        write_video([frames], tmp_path / f"{name}.mp4", Fraction(25), crf=4)
+    open_tab(page)
+    page.locator("#steady-video input[type=file]").set_input_files(str(tmp_path / "lit.mp4"))
+    expect(page.locator("#steady-facts")).to_contain_text("9 frames of 128x72", timeout=JOB_MS)
+    page.get_by_role("tab", name="Flicker").click()
+    expect(page.locator("#steady-run")).to_be_hidden()
+    page.locator("#deflicker-run").click()
+    expect(page.locator("#steady-comparison video")).to_have_attribute("src", A_VIDEO, timeout=RUN_MS)
+    expect(page.locator("#steady-status")).to_contain_text("Done in", timeout=RUN_MS)
+    sizes = page.locator("#steady-comparison video").evaluate("v => [v.videoWidth, v.videoHeight]")
+    assert sizes == [2 * SIZE[1] + 4, SIZE[0]]
+    heads = page.locator("#steady-table th").all_inner_texts()
+    assert [head.strip() for head in heads] == ["", "before", "after"]
+    before, after = (
+        float(text) for text in page.locator("#steady-table tr:has-text('warp error') td").all_inner_texts()[1:]
+    )
+    assert after < before / 10
+    with page.expect_download() as download:
+        page.locator("#steady-files a[download]").first.click()
+    repaired = download.value.path().rename(tmp_path / "deflickered.mp4")
+    errors = [measure(read_video(path)).video.warp_error for path in (tmp_path / "lit.mp4", repaired)]
+    assert errors[1] < errors[0] / 10
+    expect(page.locator("#steady-still")).to_be_hidden()
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    for name in ("Colours", "Flicker", "Restyle"):
+        expect(page.get_by_role("tab", name=name)).to_be_visible()
+    page.get_by_role("tab", name="Restyle").click()
+    expect(page.locator("#restyle-prompt textarea, #restyle-prompt input")).to_be_visible()
+    expect(page.get_by_text("It knows").last).to_be_visible()
     assert not page.locator(".toast-body.error").count()
 
 
