@@ -7,11 +7,12 @@ import typer
 
 from .commands.clips import decompose, export
 from .commands.edits import edit, recolour, render
+from .commands.interpolate import interpolate
 from .commands.videos import calibrate, measure
 from .errors import InputError
 
 command = typer.Typer(add_completion=False, no_args_is_help=True, help="Edit a video with words, without flicker.")
-for function in (edit, decompose, export, render, recolour, measure, calibrate):
+for function in (edit, decompose, export, render, recolour, measure, calibrate, interpolate):
     command.command()(function)
 
 

@@ -14,7 +14,7 @@ from .filters import soft, squared
 
 HELD = 24  # frames whose maps to the next keyframe are held; beyond, the way back is walked again
 LOST_PX2 = 9.0  # whoever comes back this far off is lost, and further does not count for more
-RETURNED_PX2, ALIKE = 0.5, 0.04  # what a chosen map weighs: coming back so far off, or looks that differ by so much
+RETURNED_PX2, ALIKE = 1.0, 0.03  # what a chosen map weighs: coming back so far off, or looks that differ by so much
 
 # Frame number -> what is searched in of it, [1, c, h, w].
 Looks = Callable[[int], Tensor]

@@ -27,7 +27,8 @@ def colour_map(picture: Tensor, wanted: Tensor, confidence: Tensor) -> Tensor:
     Linear and an offset, by least squares: [1, 12, about H / 8, about W / 8]. Arguments as in `recoloured`.
     """
     # Compared a little blurred: else contrast would fall where what is wanted lies a little beside its place.
-    own, other = soft(picture, 2), soft(wanted, 2)
+    known = soft(confidence, 2).clamp(min=SURELY_NOT)
+    own, other = (soft(confidence * one, 2) / known for one in (picture, wanted))
     squares = torch.einsum("nihw,njhw->nijhw", own, own).flatten(1, 2)
     products = torch.einsum("nihw,njhw->nijhw", own, other).flatten(1, 2)
     means = known_around(torch.cat([own, other, squares, products], 1), confidence, WINDOW_PX)
