@@ -21,6 +21,7 @@ from stablevideo.edit.keyframe import Keyframe
 from stablevideo.edit.whole_frames import keyframe_frames, saved_keyframes
 from stablevideo.video.pictures import to_uint8, write_picture
 from tests.clips import make_clip, psnr, smooth_picture
+from tests.test_video import encode
 
 SIZES = [(72, 96), (112, 64)]  # one is portrait
 STEP_PX = 2
@@ -339,3 +340,33 @@ class TestCommand:
         done = run_command("interpolate", clip[0], "-o", tmp_path / "made.mp4")
         assert done.returncode == 2
         assert "--keyframes FOLDER" in done.stderr
+
+    def test_the_keyframes_of_a_run_are_carried_through_its_clip(self, run_command, tmp_path, monkeypatch):
+        clip = make_clip(tmp_path)
+        command = sys.modules["stablevideo.commands.interpolate"]
+        monkeypatch.setattr(command, "clip_folder", lambda data, name: data / name)
+        monkeypatch.setattr(command, "load_clip", lambda folder, *_, **__: clip if folder.name == "made" else None)
+        folder = tmp_path / "run" / "keyframes"
+        folder.mkdir(parents=True)
+        top, left, bottom, right = keyframe_region(clip, 2)
+        red = torch.tensor([1.0, 0.1, 0.1])[:, None, None].expand(3, bottom - top, right - left)
+        for part in ("before", "hint", "after"):
+            write_picture(folder / f"00002-{part}.png", red)
+        done = run_command("interpolate", "made", "--run", folder.parent, "-o", tmp_path / "red.mp4")
+        assert done.returncode == 0, done.stderr
+        frames = read_video(tmp_path / "red.mp4").frames(range(6)) / 255
+        for frame, alpha in zip(frames, clip.alpha(range(6)), strict=True):
+            body = frame[:, alpha[0] > 0.99].mean(1)
+            assert body[0] > body[1:].max() + 0.3
+
+    def test_keeps_rate_and_sound(self, planted, run_command, tmp_path):
+        video, edits, *_ = planted
+        frames = video.frames(range(4)).permute(0, 2, 3, 1).numpy()
+        source = encode(tmp_path / "source.mp4", frames, fps=25, sound="aac")
+        edited = tmp_path / "edited"
+        edited.mkdir()
+        write_picture(edited / "0.png", edits[0])
+        done = run_command("interpolate", source, "--keyframes", edited, "-o", tmp_path / "made.mp4")
+        assert done.returncode == 0, done.stderr
+        found = read_video(tmp_path / "made.mp4")
+        assert (found.fps, found.has_audio, len(found)) == (25, True, 4)
