@@ -14,6 +14,7 @@ import torch.nn.functional as F
 
 from stablevideo import Cancelled, InputError, InterpolateOptions, interpolate, read_video
 from stablevideo.deflicker.between import Side, between
+from stablevideo.deflicker.carry import Carrier
 from stablevideo.deflicker.local_colours import recoloured
 from stablevideo.deflicker.scenes import scene_starts
 from stablevideo.edit.choice import keyframe_region
@@ -176,6 +177,41 @@ def test_recolouring_finds_any_linear_map_of_colours_and_holds_it_afar():
     found = recoloured(picture, garbage, known)
     assert psnr(found, wanted) > 30
     assert psnr(found[..., 64:], wanted[..., 64:]) > 28
+
+
+class KnownMotion:
+    """A stand-in for a search: a look tells its frame's number, and frames are scaled and shifted, each otherwise."""
+
+    SCALES, SHIFTS = (1, 1, 1.3, 1.3, 0.9, 1.1), (0, 6, 6, -4, 2, 0)
+
+    def look(self, number):
+        return torch.full((1, 1, 40, 56), float(number))
+
+    def match(self, targets, sources, start=None):
+        if start is not None:
+            return start
+        pairs = zip(targets[:, 0, 0, 0].long(), sources[:, 0, 0, 0].long(), strict=True)
+        return torch.cat([self.truth(int(a), int(b)) for a, b in pairs])
+
+    def truth(self, frame, other):
+        y, x = torch.meshgrid(torch.arange(40.0), torch.arange(56.0), indexing="ij")
+        at = torch.stack([x, y], -1)
+        place = (at - 25 - self.SHIFTS[frame]) / self.SCALES[frame]
+        return (place * self.SCALES[other] + 25 + self.SHIFTS[other] - at)[None]
+
+
+@pytest.mark.parametrize("held", [2, 24])
+def test_ways_through_many_frames_are_those_of_each_step_after_the_other(held, monkeypatch):
+    monkeypatch.setattr(sys.modules["stablevideo.deflicker.carry"], "HELD", held)
+    known = KnownMotion()
+    carrier = Carrier(known, known)
+    rows, columns = slice(18, 24), slice(22, 32)
+    ahead, behind = list(carrier.ahead(0, 5, known.look)), list(carrier.behind(5, 0, known.look))
+    for found, key, frames in ((ahead, 0, range(1, 6)), (behind, 5, range(5))):
+        for one, frame in zip(found, frames, strict=True):
+            assert one.frames == [key]
+            assert (one.maps - known.truth(frame, key))[:, rows, columns].abs().max() < 0.01, (frame, key)
+            assert one.return_px2[..., rows, columns].max() < 0.01
 
 
 class TestCuts:
