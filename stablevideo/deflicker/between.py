@@ -100,6 +100,6 @@ def _colours_away(picture: Tensor, other: Tensor, trust: Tensor, both: Tensor) -
 
     Where one of them is not, by the linear map that takes these colours to those elsewhere.
     """
-    colours = enlarged(known_around(picture, trust, COLOUR_PX), picture)
+    colours = known_around(picture, trust, COLOUR_PX)
     away = through(colour_map(picture, other, both), colours) - colours
-    return away + enlarged(known_around(other - picture - away, both, COLOUR_PX), away)
+    return enlarged(away + known_around(other - picture - enlarged(away, picture), both, COLOUR_PX), picture)

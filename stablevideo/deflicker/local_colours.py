@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .filters import coarse, enlarged, soft
+from .filters import coarse, enlarged
 
-WINDOW_PX = 8  # of the squares over which colours are compared
+WINDOW_PX, BLUR_PX = 8, 2  # of the squares over which colours are compared, and of what is taken for one there
 FAR = 0.03  # what squares twice as large, and as far away, count beside a place's own
 SAME_COLOURS = 5e-4  # variances far below leave the colours as they are
 SURELY_NOT = 1e-9  # a weight that is none
@@ -27,11 +27,11 @@ def colour_map(picture: Tensor, wanted: Tensor, confidence: Tensor) -> Tensor:
     Linear and an offset, by least squares: [1, 12, about H / 8, about W / 8]. Arguments as in `recoloured`.
     """
     # Compared a little blurred: else contrast would fall where what is wanted lies a little beside its place.
-    known = soft(confidence, 2).clamp(min=SURELY_NOT)
-    own, other = (soft(confidence * one, 2) / known for one in (picture, wanted))
+    weight = coarse(confidence, BLUR_PX)
+    own, other = (coarse(confidence * one, BLUR_PX) / weight.clamp(min=SURELY_NOT) for one in (picture, wanted))
     squares = torch.einsum("nihw,njhw->nijhw", own, own).flatten(1, 2)
     products = torch.einsum("nihw,njhw->nijhw", own, other).flatten(1, 2)
-    means = known_around(torch.cat([own, other, squares, products], 1), confidence, WINDOW_PX)
+    means = known_around(torch.cat([own, other, squares, products], 1), weight, WINDOW_PX // BLUR_PX)
     own_mean, other_mean, squares, products = means[0].permute(1, 2, 0).split([3, 3, 9, 9], -1)
     same = SAME_COLOURS * torch.eye(3, device=picture.device)
     variance = squares.unflatten(-1, (3, 3)) - own_mean[..., :, None] * own_mean[..., None, :]
