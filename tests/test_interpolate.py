@@ -258,6 +258,13 @@ def test_wrong_keyframes_are_one_sentence_at_once(planted, given, words):
     assert "\n" not in str(caught.value)
 
 
+def test_clips_too_small_or_very_long_shaped(tmp_path):
+    small, long = (torch.rand(2, 3, *size) for size in ((8, 40), (16, 400)))
+    with pytest.raises(InputError, match="a clip of 40x8 is too small; give 12 pixels"):
+        interpolate(written(small, tmp_path / "small"), {0: small[0]})
+    assert made(written(long[:1].repeat(2, 1, 1, 1), tmp_path / "long"), {0: long[0]}).shape == long.shape
+
+
 def test_options_that_are_none_and_weights_that_are_missing(planted, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="engine"):
         InterpolateOptions(engine="magic")

@@ -28,6 +28,7 @@ from .scenes import scene_starts
 from .steady_motion import load_matcher
 
 SCENES_SHARE = 0.05  # of the time, about, that looking for cuts takes
+LEAST_PX = 12  # a side; no motion is found in less
 ROUNDED = 1e-3  # by which a picture's values may lie outside [0, 1]
 
 
@@ -59,7 +60,7 @@ def interpolate(
     ------
     InputError
         At once: no keyframe, one outside the clip, a picture of another shape or of no numbers, a scene without a
-        keyframe (nothing is carried across a cut), missing weights.
+        keyframe (nothing is carried across a cut), a clip of a few pixels, missing weights.
     """
     options = options or InterpolateOptions()
     given = _checked(video, keyframes)
@@ -148,6 +149,8 @@ def _checked(video: Video, keyframes: Mapping[int, Tensor]) -> dict[int, Tensor]
     """The keyframes on the CPU at the clip's size; those that have it stay as they are."""
     if not keyframes:
         raise InputError("there is no keyframe; give at least one edited frame of each scene.")
+    if min(video.size) < LEAST_PX:
+        raise InputError(f"a clip of {video.width}x{video.height} is too small; give {LEAST_PX} pixels a side or more.")
     checked = {}
     for number, picture in keyframes.items():
         if not 0 <= number < video.frame_count:

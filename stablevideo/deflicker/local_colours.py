@@ -8,9 +8,9 @@ from torch import Tensor
 from .filters import coarse, enlarged
 
 WINDOW_PX, BLUR_PX = 8, 2  # of the squares over which colours are compared, and of what is taken for one there
-FAR = 0.03  # what squares twice as large, and as far away, count beside a place's own
+FAR = 0.1  # what squares twice as large, and as far away, count beside a place's own
 SAME_COLOURS = 5e-4  # variances far below leave the colours as they are
-SURELY_NOT = 1e-9  # a weight that is none
+SURELY_NOT = 1e-20  # a weight that is none
 
 
 def recoloured(picture: Tensor, wanted: Tensor, confidence: Tensor) -> Tensor:
