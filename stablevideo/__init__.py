@@ -18,6 +18,7 @@ from .clips import list_clips, load_clip
 from .color.calibrate import calibrate
 from .decompose import decompose
 from .deflicker import deflicker
+from .deflicker.interpolate import interpolate
 from .deflicker.restyle import Restyled, restyle
 from .edit.background import edit_background
 from .edit.keyframes import edit_foreground
@@ -34,6 +35,7 @@ from .options import (
     DecomposeOptions,
     DeflickerOptions,
     ForegroundOptions,
+    InterpolateOptions,
     RecolourOptions,
     RenderOptions,
     RestyleOptions,
@@ -57,6 +59,7 @@ __all__ = [
     "Editor",
     "ForegroundOptions",
     "InputError",
+    "InterpolateOptions",
     "Layer",
     "LayeredVideo",
     "RecolourOptions",
@@ -70,6 +73,7 @@ __all__ = [
     "deflicker",
     "edit_background",
     "edit_foreground",
+    "interpolate",
     "lay_picture",
     "list_clips",
     "load_clip",

@@ -181,6 +181,20 @@ class DeflickerOptions:
 
 
 @dataclass(frozen=True)
+class InterpolateOptions:
+    """Carrying edited keyframes through a clip."""
+
+    engine: Literal["flow", "patch"] = option(
+        "flow", "how the same things are found in two frames: optical flow, or patches that look alike, far slower"
+    )
+    flow: Literal["dis", "raft"] = option("dis", "RAFT sees fast and thin things better, and takes far longer")
+    seed: int = option(0, "of the patches' random search", 0, 2147483647)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True)
 class ColorCorrectionOptions:
     """Taking colour drift out of a video."""
 

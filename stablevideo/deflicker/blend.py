@@ -110,8 +110,15 @@ def fast(frames: Iterable[Window], radius: int) -> Iterator[Frame]:
         sides = [_run(window, sums, radius, side, levels, frame.number) for side in (-1, 1)]
         found = _agreed_by_sums(sides, _run(window, sums, radius, 0, 0, frame.number), frame)
         yield replace(frame, picture=settled(frame.picture, found, frame.guide))
-        for key in [key for key in sums if key[2] < frame.number - radius]:
+        for key in [key for key in sums if not _needed(*key, frame.number, levels)]:
             del sums[key]
+
+
+def _needed(side: int, level: int, number: int, frame: int, levels: int) -> bool:
+    """Whether a sum is asked for again after that frame."""
+    if level == 0:
+        return number >= frame
+    return number > (frame - 2**level if side < 0 else frame + 2**levels - 2 ** (level + 1))
 
 
 def _run(
@@ -121,7 +128,7 @@ def _run(
     side = side if level else 0
     key = (side, level, number)
     if key in sums:
-        return sums[key]
+        return sums[key].float()
     if level == 0:
         found = _own(window, number)
     else:
@@ -133,7 +140,7 @@ def _run(
             trust = torch.maximum(near.trust, harmless(near.return_px2, window.known.look(number)))
             trust = trust * (1 - half / (reach + 1))  # the further away, the less it says
             found = found + _brought(_run(window, sums, reach, side, level - 1, other), near.maps, window, trust)
-    sums[key] = found
+    sums[key] = found.half()
     return found
 
 
