@@ -48,8 +48,7 @@ def _moved(picture: Tensor, wobble: Tensor, flow: FlowMatch) -> Tensor:
 def _off_mean(frame: Frame, mean: Tensor, flow: FlowMatch) -> Tensor:
     """From where a frame's parts should be to where they are, [1, h, w, 2] in pixels of the search."""
     found = _smooth(flow.match(flow.look(mean, None), flow.look(frame.picture, None)))
-    size = soft(found.square().sum(-1)[:, None], SMOOTH_PX)
-    return found * _beyond(size)
+    return found * _beyond(_smooth(_squared(found)))
 
 
 def _off_path(window: Window) -> Tensor:
@@ -65,8 +64,7 @@ def _off_path(window: Window) -> Tensor:
         return window.frame.picture.new_zeros(1, *window.known.look(number).shape[2:], 2)
     near = window.known.neighbours(number, shown)
     off = -_smooth(_intercept(near, number, 2 if reach > 1 else 1))
-    loose = off - _affine(off)
-    return off * _beyond(loose.square().sum(-1).mean((1, 2))[:, None, None, None])
+    return off * _beyond(_squared(off - _affine(off)).mean())
 
 
 def _intercept(near: Neighbours, number: int, degree: int) -> Tensor:
@@ -93,7 +91,11 @@ def _smooth(field: Tensor) -> Tensor:
     return soft(field.permute(0, 3, 1, 2), SMOOTH_PX).permute(0, 2, 3, 1)
 
 
+def _squared(field: Tensor) -> Tensor:
+    """The squared lengths [1, h, w, 1] of a field."""
+    return field.square().sum(-1, keepdim=True)
+
+
 def _beyond(size_px2: Tensor) -> Tensor:
-    """The share of a wobble that counts, by its squared size; as [.., 1] behind the pixels."""
-    share = (1 - STILL_PX**2 / size_px2.clamp(min=1e-9)).clamp(min=0)
-    return share.permute(0, 2, 3, 1) if share.shape[1] == 1 and share.ndim == 4 and share.shape[3] != 1 else share
+    """The share of a wobble that counts, by its squared size."""
+    return (1 - STILL_PX**2 / size_px2.clamp(min=1e-9)).clamp(min=0)
