@@ -35,7 +35,8 @@ def steadied(window: Window) -> Tensor:
 
 def agreed(window: Window) -> Tensor:
     """The mean of the window's frames in the place of its frame, [1, 3, H, W]."""
-    return _over_bands(window, lambda found, picture, guide: found.mean)
+    alone = replace(window, frame=replace(window.frame, guide=None))  # which has no part in the mean but to sharpen it
+    return _over_bands(alone, lambda found, picture, guide: found.mean)
 
 
 def _over_bands(window: Window, make: Callable[[Consensus, Tensor, Tensor | None], Tensor]) -> Tensor:
