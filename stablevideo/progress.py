@@ -1,6 +1,9 @@
 """How long jobs report and how they are stopped: one callback for both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sized
+from typing import TypeVar
+
+Chunk = TypeVar("Chunk", bound=Sized)
 
 # Called with the fraction done in [0, 1] and what is being done. It may raise Cancelled, which ends the job.
 Progress = Callable[[float, str], None]
@@ -21,3 +24,12 @@ def within(report: Progress, begin: float, end: float, before: str = "") -> Prog
         report(begin + (end - begin) * fraction, before + text)
 
     return step
+
+
+def counted(chunks: Iterable[Chunk], total: int, report: Progress) -> Iterator[Chunk]:
+    """The same chunks of frames; after each it is reported how many of so many frames are done."""
+    done = 0
+    for chunk in chunks:
+        yield chunk
+        done += len(chunk)
+        report(done / total, f"frame {done} of {total}")

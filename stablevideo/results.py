@@ -3,7 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from .edit.keyframe import Keyframe
 from .files import whole_folder
 from .layers.layered_video import LayeredVideo
 from .options import RenderOptions
-from .progress import Progress, quiet
+from .progress import Progress, counted, quiet
 from .version import __version__
 from .video.pictures import write_picture
 from .video.write import write_video
@@ -59,20 +59,12 @@ def save_run(
         (folder / "settings.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
         frames = clip.render(foreground, background, size, shading=options.shading)
         write_video(
-            _counted(frames, clip.frame_count, progress),
+            counted(frames, clip.frame_count, progress),
             folder / "video.mp4",
             clip.video.fps,
             audio=clip.video.path if clip.video.has_audio else None,
         )
     return run
-
-
-def _counted(chunks: Iterator[Tensor], total: int, progress: Progress) -> Iterator[Tensor]:
-    done = 0
-    for chunk in chunks:
-        yield chunk
-        done += len(chunk)
-        progress(done / total, f"frame {done} of {total}")
 
 
 def new_folder(log: Path) -> Path:

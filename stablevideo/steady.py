@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .files import whole_file
 from .measure import measure
-from .progress import Progress, quiet, within
+from .progress import Progress, counted, quiet, within
 from .results import versions
 from .steadiness import Measures, Steadiness
 from .treatments import Treatment, moving
@@ -92,7 +92,7 @@ def steady(
     write_video(new.frames, made.video, video.fps, sound)
     after, compared = read_video(made.video), done + COMPARING * (1 - done)
     told = within(progress, done, compared, "comparing: ")
-    write_video(_counted(side_by_side(video, after), video.frame_count, told), made.comparison, video.fps, sound)
+    write_video(counted(side_by_side(video, after), video.frame_count, told), made.comparison, video.fps, sound)
     if watch:
         watch(made)
     clips = {"before": video, "after": after} if treatment.repairs else {treatment.name: after}
@@ -135,9 +135,3 @@ def _found(measures: dict[str, Measures], video: Video, other: Video | None, fil
         )
         leaps.append(Leap(frame, steps, next(pair)[0]))
     return Findings(measures, leaps, file)
-
-
-def _counted(frames: Iterator[Tensor], total: int, progress: Progress) -> Iterator[Tensor]:
-    for i, frame in enumerate(frames):
-        yield frame
-        progress((i + 1) / total, f"frame {i + 1} of {total}")

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..metrics import luma
+from ..video.pictures import resize
 
 
 def coarse(pictures: Tensor, factor: int) -> Tensor:
@@ -20,6 +21,12 @@ def coarse(pictures: Tensor, factor: int) -> Tensor:
 def enlarged(small: Tensor, like: Tensor) -> Tensor:
     """What `coarse` gave, at the size of `like` again, in between by bilinear interpolation."""
     return F.interpolate(small, like.shape[2:], mode="bilinear", align_corners=False)
+
+
+def no_larger(pictures: Tensor, longest_px: int) -> Tensor:
+    """Pictures whose longer side has no more pixels than that, averaged where they shrink."""
+    scale = min(1.0, longest_px / max(pictures.shape[2:]))
+    return resize(pictures, (round(pictures.shape[2] * scale), round(pictures.shape[3] * scale)))
 
 
 def soft(pictures: Tensor, factor: int) -> Tensor:

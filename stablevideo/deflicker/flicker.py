@@ -8,7 +8,7 @@ from ..errors import InputError
 from ..video.flow import dense_inverse_search
 from ..video.read import Video
 from ..video.side_by_side import spread_frames
-from ..video.together import pictures
+from ..video.together import float_pictures
 from .consensus import harmless
 from .correspondence import Correspondence
 from .filters import soft, squared
@@ -43,12 +43,7 @@ def flicker(video: Video, guide: Video | None) -> float:
     for middle in spread_frames(video.frame_count, LOOKS):
         middle = min(max(middle, 1), video.frame_count - 2)
         order = range(max(0, middle - 1), min(middle + 2, video.frame_count))
-        shown, guides = (
-            [torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 255 for frame in pictures(one, size, order)]
-            if one
-            else None
-            for one in (video, guide)
-        )
+        shown, guides = (list(float_pictures(one, size, order)) if one else None for one in (video, guide))
         assert shown is not None
         empty = empty and all(float(frame.std()) < EMPTY for frame in shown)
         if len(shown) < 3:

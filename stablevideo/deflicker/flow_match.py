@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ..layers.coords import inside, looked_at
 from ..video.flow import Search
-from ..video.pictures import resize, to_uint8
+from ..video.pictures import to_uint8
 from .correspondence import compose, lookup
-from .filters import normalised
+from .filters import no_larger, normalised
 
 LONGEST_PX = 960  # of what is searched in: motion is smooth, and known to a fraction of a pixel
 
@@ -28,8 +28,7 @@ class FlowMatch:
     def look(self, picture: Tensor, guide: Tensor | None) -> Tensor:
         """[1, 1, h, w]: the guide's grey, else the frame's."""
         shown = normalised(picture if guide is None else guide)
-        scale = min(1.0, LONGEST_PX / max(shown.shape[2:]))
-        return resize(shown, (round(shown.shape[2] * scale), round(shown.shape[3] * scale)))
+        return no_larger(shown, LONGEST_PX)
 
     def match(self, targets: Tensor, sources: Tensor, start: Tensor | None = None) -> Tensor:
         """As in `Matcher`: what is left of the way after `start` is searched in the source brought near by it."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..video.pictures import resize
-from .filters import normalised
+from .filters import no_larger, normalised
 from .patch_match import PatchMatch
 
 LONGEST_PX = 768  # of what is searched in
@@ -20,8 +19,7 @@ class PatchLook:
     def look(self, picture: Tensor, guide: Tensor | None) -> Tensor:
         """[1, 3, h, w]."""
         shown = normalised(picture).expand(-1, 3, -1, -1) if guide is None else guide
-        scale = min(1.0, LONGEST_PX / max(shown.shape[2:]))
-        return resize(shown, (round(shown.shape[2] * scale), round(shown.shape[3] * scale)))
+        return no_larger(shown, LONGEST_PX)
 
     def match(self, targets: Tensor, sources: Tensor, start: Tensor | None = None) -> Tensor:
         """As in `Matcher`."""

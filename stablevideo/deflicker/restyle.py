@@ -16,7 +16,7 @@ from ..color.spaces import normalize_colorspace
 from ..diffusion.settle import paint_size, settings_of, with_seed
 from ..diffusion.spec import HintKind
 from ..options import RestyleOptions
-from ..progress import Progress, quiet, within
+from ..progress import Progress, counted, quiet, within
 from ..video.pictures import resample, to_uint8
 from ..video.read import Video, read_video
 from ..video.write import write_video
@@ -92,7 +92,7 @@ def restyle(
     painted = decoded(editor, latents)
     steadied = smooth(painted) if smooth else painted
     finished = (_finished(frame, options.sharpen, video.size) for frame in steadied)
-    frames = _counted(finished, video.frame_count, within(progress, PAINTED, 1))
+    frames = counted(finished, video.frame_count, within(progress, PAINTED, 1, "steadying "))
     if options.color_correction and video.frame_count > 1:
         frames = _held_to_first(frames, video)
     named = ", ".join(f"{kind} {strength:g}" for kind, strength in strengths.items())
@@ -144,12 +144,6 @@ def _looked_at(
             chroma[i] = F.adaptive_avg_pool2d(normalize_colorspace(picture)[1:], small)
         progress((i + 1) / video.frame_count, f"hints of frame {i + 1} of {video.frame_count}")
     return [FrameHints(kind, hints[kind], strength) for kind, strength in strengths.items()], chroma
-
-
-def _counted(frames: Iterator[Tensor], total: int, progress: Progress) -> Iterator[Tensor]:
-    for i, frame in enumerate(frames):
-        yield frame
-        progress((i + 1) / total, f"steadying frame {i + 1} of {total}")
 
 
 def _held_to_first(frames: Iterator[Tensor], video: Video) -> Iterator[Tensor]:

@@ -13,11 +13,11 @@ from ..device import resolve
 from ..errors import InputError
 from ..options import DeflickerOptions
 from ..places import default_folder
-from ..progress import Progress, quiet, within
+from ..progress import Progress, counted, quiet, within
 from ..video.ahead import ahead
 from ..video.flow import dense_inverse_search, raft
 from ..video.read import Video
-from ..video.together import check_together, pictures
+from ..video.together import check_together, float_pictures
 from .blend import balanced, fast, rounded
 from .correspondence import Correspondence, Matcher
 from .flicker import fitting_radius
@@ -67,7 +67,7 @@ def deflicker(
     frames = _frames(video, video.size)
     if options.color_correction:
         frames = (one.float() / 255 for one in calibrate(video, guide, progress=within(progress, 0, DRIFT_SHARE)))
-    return _counted(deflickered(frames, guide, matcher, radius, options.mode, place), video.frame_count, told)
+    return counted(deflickered(frames, guide, matcher, radius, options.mode, place), video.frame_count, told)
 
 
 def deflickered(
@@ -129,8 +129,7 @@ def _check(video: Video, guide: Video | None, radius: int | None) -> None:
 
 
 def _frames(video: Video, size: tuple[int, int]) -> Iterator[Tensor]:
-    for picture in ahead(pictures(video, size)):
-        yield torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+    return ahead(float_pictures(video, size))
 
 
 def _under_way(
@@ -151,9 +150,3 @@ def _under_way(
         count = number + 1
     if guide and count < guide.frame_count:
         raise ValueError(f"there are fewer frames than the {guide.frame_count} of the guide: {count}.")
-
-
-def _counted(frames: Iterator[Tensor], total: int, progress: Progress) -> Iterator[Tensor]:
-    for i, frame in enumerate(frames):
-        yield frame
-        progress((i + 1) / total, f"frame {i + 1} of {total}")

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
 from ..errors import InputError
 from .read import Video
@@ -57,6 +59,12 @@ def keeps(mask: Video | None, size: tuple[int, int], order: Sequence[int]) -> It
         yield from (whole for _ in order)
     else:
         yield from (picture.max(2) < WHITE for picture in pictures(mask, size, order))
+
+
+def float_pictures(video: Video, size: tuple[int, int], order: Sequence[int] | None = None) -> Iterator[Tensor]:
+    """The same as `pictures`, as tensors [1, 3, H, W] in [0, 1]."""
+    for picture in pictures(video, size, order):
+        yield torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
 
 
 def pictures(video: Video, size: tuple[int, int], order: Sequence[int] | None = None) -> Iterator[np.ndarray]:
