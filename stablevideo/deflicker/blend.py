@@ -14,7 +14,7 @@ from .consensus import ENOUGH, Consensus, consensus, grain, harmless, likeness, 
 from .correspondence import Matcher, Neighbours
 from .filters import enlarged, soft, squared
 from .settle import settled
-from .window import Frame, Window
+from .window import Frame, Window, each
 
 # Of samples, so many are compared at a time: memory does not grow with the frames.
 BAND_VALUES = {"cpu": 16_000_000, "cuda": 200_000_000}
@@ -24,8 +24,7 @@ HALO_PX = 32  # beyond a band, that its borders look at
 
 def balanced(frames: Iterable[Window]) -> Iterator[Frame]:
     """Every neighbour is brought into each frame's place by itself: 2 radius remaps a frame."""
-    for window in frames:
-        yield replace(window.frame, picture=steadied(window))
+    return each(frames, lambda window: replace(window.frame, picture=steadied(window)))
 
 
 def steadied(window: Window) -> Tensor:

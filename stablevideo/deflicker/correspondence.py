@@ -16,6 +16,7 @@ RETURN_PX, RETURN_SHARE = 0.7, 0.05
 # Between two frames of one scene, this share of the pixels comes back, or stays like what it came from; real cuts give
 # about 0.1.
 SAME_SCENE = 0.3
+MOST_BEHIND = 8  # frames that are still looked at together with one that is done
 ALIKE = 0.08  # two normalised greys that differ by less show the same
 
 
@@ -82,7 +83,7 @@ class Correspondence:
     """
 
     def __init__(self, matcher: Matcher, radius: int, behind: int | None = None) -> None:
-        self.matcher, self.behind = matcher, 2 * radius + 1 if behind is None else behind
+        self.matcher, self.behind = matcher, 2 * radius + MOST_BEHIND if behind is None else behind
         self.spans = [2**k for k in range(max(1, radius).bit_length())]
         self.searches = 0
         self._looks: dict[int, Tensor] = {}

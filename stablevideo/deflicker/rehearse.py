@@ -13,7 +13,7 @@ from .blend import agreed, scaled, steadied
 from .correspondence import Neighbours
 from .filters import soft
 from .flow_match import FlowMatch
-from .window import Frame, Window
+from .window import Frame, Window, each
 
 SMOOTH_PX = 12  # what moves a frame's parts about does not change within so little
 STILL_PX = 0.25  # parts that are off by less stay
@@ -26,18 +26,19 @@ def rehearsed(frames: Iterable[Window]) -> Iterator[Frame]:
     With a guide, whose motion they should have: to the mean of the window. Without: onto the smooth path of their
     pixels, where it is not the whole frame that shakes; and the next search is in frames steadied once.
     """
-    flow = FlowMatch(dense_inverse_search())
-    for window in frames:
-        frame = window.frame
-        if not window.around:
-            yield frame
-        elif frame.guide is not None:
-            wobble = _off_mean(frame, agreed(window), flow)
-            yield replace(frame, picture=_moved(frame.picture, wobble, flow))
-        else:
-            wobble = _off_path(window)
-            look = window.known.matcher.look(_moved(steadied(window), wobble, flow), None)
-            yield replace(frame, picture=_moved(frame.picture, wobble, flow), look=look)
+    return each(frames, _in_place)
+
+
+def _in_place(window: Window) -> Frame:
+    frame, flow = window.frame, FlowMatch(dense_inverse_search())
+    if not window.around:
+        return frame
+    if frame.guide is not None:
+        wobble = _off_mean(frame, agreed(window), flow)
+        return replace(frame, picture=_moved(frame.picture, wobble, flow))
+    wobble = _off_path(window)
+    look = window.known.matcher.look(_moved(steadied(window), wobble, flow), None)
+    return replace(frame, picture=_moved(frame.picture, wobble, flow), look=look)
 
 
 def _moved(picture: Tensor, wobble: Tensor, flow: FlowMatch) -> Tensor:

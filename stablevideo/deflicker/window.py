@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+import torch
 from torch import Tensor
 
-from .correspondence import Correspondence
+from ..device import one_thread_a_core
+from .correspondence import MOST_BEHIND, Correspondence
 
 AT_ONCE = {"cuda": 16}  # frames whose motion is searched in one go; elsewhere a few keep all cores busy
 FEW_AT_ONCE = 4
 MOST_AT_ONCE = max(FEW_AT_ONCE, *AT_ONCE.values())
+# Values of all pictures of the windows that are computed a core each; larger ones, one after the other by all cores.
+WINDOWS_VALUES = 120_000_000
 
 
 @dataclass(frozen=True)
@@ -69,3 +73,32 @@ def windows(frames: Iterable[Frame], known: Correspondence, radius: int, search:
             yield Window(held[next_up], around, known)
             next_up += 1
             held.pop(next_up - radius - 1, None)
+
+
+def each(stream: Iterable[Window], make: Callable[[Window], Frame]) -> Iterator[Frame]:
+    """What is made of each window, in order; on a CPU a core each, as far as memory allows."""
+    stream = iter(stream)
+    together = 1
+    while group := list(islice(stream, together)):
+        yield from _made(group, make)
+        together = _together(group[-1])
+
+
+def _together(window: Window) -> int:
+    """How many windows like this one are computed at a time."""
+    if window.frame.picture.device.type != "cpu":
+        return 1
+    values = 2 * (1 + len(window.around)) * window.frame.picture.numel()
+    return max(1, min(MOST_BEHIND, torch.get_num_threads(), WINDOWS_VALUES // values))
+
+
+def _made(group: list[Window], make: Callable[[Window], Frame]) -> list[Frame]:
+    if len(group) == 1:
+        return [make(group[0])]
+
+    @torch.inference_mode()  # of each thread its own
+    def made(window: Window) -> Frame:
+        return make(window)
+
+    with one_thread_a_core() as (pool, _):
+        return list(pool.map(made, group))
