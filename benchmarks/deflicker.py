@@ -129,6 +129,7 @@ class Judge:
             "warp error": self.warp_errors(made).mean() / self.own,
             "PSNR before": self.psnr(before).mean(),
             "PSNR": self.psnr(made).mean(),
+            "sharpness before": self.sharpness(before) / self.sharp,
             "sharpness": self.sharpness(made) / self.sharp,
             "frames less steady": int((~steadier).sum()),
             "frames of lower PSNR": int((gain < 0).sum()),

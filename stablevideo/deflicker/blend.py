@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .consensus import ENOUGH, Consensus, consensus, grain, harmless, likeness, log_sharpness, sharpened, sharpness
-from .correspondence import Matcher, Neighbours
+from .consensus import ENOUGH, Consensus, consensus, grain, harmless, likeness, sharpened, without_grain
+from .correspondence import Matcher, Neighbours, remapped, scaled
 from .filters import enlarged, soft, squared
 from .settle import settled
 from .window import Frame, Window, each
@@ -50,7 +50,9 @@ def _over_bands(window: Window, make: Callable[[Consensus, Tensor, Tensor | None
         guides = _samples(frame.guide, [g for other in around if (g := other.guide) is not None], near, matcher)
     sides = torch.tensor([0] + [other.number - frame.number for other in around], device=samples.device)
     returned, trust = (_with_own(part, own) for part, own in ((near.return_px2, 0.0), (near.trust, 1.0)))
-    noise = grain(frame.picture)
+    drawn = torch.cat([other.sharpness for other in around])
+    drawn = torch.cat([frame.sharpness, remapped(drawn, scaled(near.maps, frame.sharpness))])
+    detail = without_grain(drawn, grain(samples[:1], samples[sides.abs() == 1]))
     height, width = frame.picture.shape[2:]
     values = BAND_VALUES.get(samples.device.type, BAND_VALUES["cpu"])
     rows = max(HALO_PX, values // (3 * width * len(samples)) // HALO_PX * HALO_PX)
@@ -60,7 +62,8 @@ def _over_bands(window: Window, make: Callable[[Consensus, Tensor, Tensor | None
         band = (..., slice(first, last), slice(None))
         size = (last - first, width)
         here, sure = (_band(part, first, last, height, size) for part in (returned, trust))
-        found = consensus(samples[band], sides, here, sure, noise, None if guides is None else guides[band])
+        sharp = detail[:, :, _rows(detail, first, last, height)]
+        found = consensus(samples[band], sides, here, sure, sharp, None if guides is None else guides[band])
         result = make(found, frame.picture[band], None if frame.guide is None else frame.guide[band])
         made.append(result[:, :, top - first : top - first + rows])
     return torch.cat(made, 2)
@@ -68,17 +71,8 @@ def _over_bands(window: Window, make: Callable[[Consensus, Tensor, Tensor | None
 
 def _samples(own: Tensor, others: list[Tensor], near: Neighbours, matcher: Matcher) -> Tensor:
     """A picture, and others brought into its place, [J, 3, H, W]."""
-    maps = scaled(near.maps, (own.shape[2], own.shape[3]))
+    maps = scaled(near.maps, own)
     return torch.cat([own, *(matcher.remap(other, one[None]) for other, one in zip(others, maps, strict=True))])
-
-
-def scaled(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps [n, h, w, 2] in pixels, as they are on frames of another size."""
-    height, width = maps.shape[1:3]
-    if (height, width) == size:
-        return maps
-    larger = F.interpolate(maps.permute(0, 3, 1, 2), size, mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
-    return larger * maps.new_tensor([size[1] / width, size[0] / height])
 
 
 def _with_own(part: Tensor, own: float) -> Tensor:
@@ -87,9 +81,13 @@ def _with_own(part: Tensor, own: float) -> Tensor:
 
 def _band(part: Tensor, first: int, last: int, height: int, size: tuple[int, int]) -> Tensor:
     """Rows of [n, 1, h, w], counted at the frames' height, at the frames' size."""
-    scale = part.shape[2] / height
-    rows = part[:, :, round(first * scale) : max(round(last * scale), round(first * scale) + 1)]
+    rows = part[:, :, _rows(part, first, last, height)]
     return rows if rows.shape[2:] == size else F.interpolate(rows, size, mode="bilinear", align_corners=False)
+
+
+def _rows(part: Tensor, first: int, last: int, height: int) -> slice:
+    scale = part.shape[2] / height
+    return slice(round(first * scale), max(round(last * scale), round(first * scale) + 1))
 
 
 def rounded(radius: int) -> int:
@@ -146,26 +144,27 @@ def _run(
 
 def _brought(picture: Tensor, maps: Tensor, window: Window, trust: Tensor | None = None) -> Tensor:
     """A picture through a map of the size at which is searched, times how far it can be trusted."""
-    size = (picture.shape[2], picture.shape[3])
-    found = window.known.matcher.remap(picture, scaled(maps, size))
-    return found if trust is None else found * F.interpolate(trust, size, mode="bilinear", align_corners=False)
+    found = window.known.matcher.remap(picture, scaled(maps, picture))
+    return found if trust is None else found * enlarged(trust, found)
 
 
 def _own(window: Window, number: int) -> Tensor:
-    """What is summed of a frame, [1, 5 or 8, H, W]: its weight, and times that its colours, sharpness, guide's colours.
+    """What is summed of a frame, [1, 5 or 8, H, W]: its weight, and times that its colours, detail, guide's colours.
 
     Where a frame looks like neither of those beside it, and they like each other, it has little weight.
     """
     held = {frame.number: frame for frame in [*window.around, window.frame]}
     frame = held[number]
     beside = [j for j in (number - 1, number + 1) if j in held and window.known.same_scene(number, j)]
-    weight = torch.ones_like(frame.picture[:, :1])
+    weight, noise = torch.ones_like(frame.picture[:, :1]), 0.0
     if len(beside) == 2:
         maps = window.known.neighbours(number, beside).maps
-        samples = [_brought(held[j].picture, one[None], window) for j, one in zip(beside, maps, strict=True)]
+        samples = torch.cat([_brought(held[j].picture, one[None], window) for j, one in zip(beside, maps, strict=True)])
         near = torch.ones(3, dtype=torch.bool, device=weight.device)
-        weight = likeness(torch.cat([frame.picture, *samples]), near)[1][:1] + LEAST_WEIGHT
-    parts = [torch.ones_like(weight), frame.picture, enlarged(log_sharpness(frame.picture), frame.picture)]
+        weight = likeness(torch.cat([frame.picture, samples]), near)[1][:1] + LEAST_WEIGHT
+        noise = grain(frame.picture, samples)
+    detail = enlarged(without_grain(frame.sharpness, noise), frame.picture)
+    parts = [torch.ones_like(weight), frame.picture, detail]
     return weight * torch.cat(parts if frame.guide is None else [*parts, frame.guide], 1)
 
 
@@ -177,6 +176,6 @@ def _agreed_by_sums(sides: list[Tensor], own: Tensor, frame: Frame) -> Consensus
     means = [side[:, 1:4] / side[:, :1].clamp(min=1e-6) for side in alone]
     says = alone[0][:, :1].clamp(max=1) * alone[1][:, :1].clamp(max=1)
     halves = soft(squared(means[0] - means[1]) * says, 3) / 4
-    wanted = F.interpolate(mean[:, 3:4], sharpness(frame.picture).shape[2:], mode="area").exp() - grain(frame.picture)
+    wanted = F.interpolate(mean[:, 3:4], frame.sharpness.shape[2:], mode="area").exp()
     confidence = ((total - own)[:, :1] / ENOUGH).clamp(0, 1)
     return Consensus(sharpened(mean[:, :3], wanted), confidence, halves, mean[:, 4:] if mean.shape[1] > 4 else None)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..layers.coords import inside
-from .correspondence import Matcher, Neighbours, compose, lookup
+from .correspondence import Matcher, Neighbours, compose, remapped
 from .filters import soft, squared
 
 HELD = 24  # frames whose maps to the next keyframe are held; beyond, the way back is walked again
@@ -85,7 +85,7 @@ class Carrier:
 
 def _cost(ways: Tensor, looks: Tensor) -> Tensor:
     """How wrong both ways are at each place, [2, 1, h, w]; `looks` of where they begin, the other's where they end."""
-    shown = lookup(looks.flip(0).permute(0, 2, 3, 1), ways).permute(0, 3, 1, 2)
+    shown = remapped(looks.flip(0), ways)
     unlike = squared(shown - looks) / ALIKE**2
     return soft(unlike + _returned(ways).clamp(max=LOST_PX2) / RETURNED_PX2, 3)
 

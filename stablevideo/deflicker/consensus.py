@@ -17,7 +17,8 @@ UNLIKE = 1.5e-4  # places that differ by less, as a mean square, are not told ap
 ENOUGH = 1.5  # votes of neighbours
 ROUNDS = 2  # of reweighting
 LEAST_SPREAD = 1e-4  # mean squares below are no spread
-GRAIN_SHARE = 0.1  # of a picture shows nothing but its grain
+GRAIN_SHARE = 0.1  # of a picture changes by nothing but its grain
+LEAST_DRAWN = 0.1  # of the sharpness of a place is not grain
 MOST_GAIN = 2.0  # by which the detail of the mean is strengthened, at the most
 DETAIL = 2.0  # what is left of detail where the pixels next to it are taken out, of 1: half
 
@@ -64,7 +65,7 @@ def likeness(samples: Tensor, near: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def consensus(
-    samples: Tensor, sides: Tensor, return_px2: Tensor, trust: Tensor, grain: float, guides: Tensor | None = None
+    samples: Tensor, sides: Tensor, return_px2: Tensor, trust: Tensor, detail: Tensor, guides: Tensor | None = None
 ) -> Consensus:
     """The robust mean of samples [J, 3, h, W] from a frame and its neighbours, all brought into the frame's place.
 
@@ -78,8 +79,8 @@ def consensus(
         [J]: how many frames after the frame each sample's is; 0 is the frame itself.
     return_px2, trust
         [J, 1, h, W], as in `Neighbours`.
-    grain
-        As `grain` has it, of the whole frame.
+    detail
+        [J, 1, h / 4, w / 4], of `without_grain`, as the frames had it before they were brought here, which blunts.
     guides
         [J, 3, h, W]: what the guide has in the same places, its own frame first, as the samples' is.
     """
@@ -94,7 +95,7 @@ def consensus(
         spread = ((votes * off).sum(0, keepdim=True) / votes.sum(0, keepdim=True)).clamp(min=LEAST_SPREAD)
         weights = votes / (1 + off / (2 * spread)).square()
         mean = _mean(samples, weights)
-    wanted = _usual_sharpness(samples, weights) - grain
+    wanted = _mean(detail, coarse(weights, PLACE_PX)).exp()  # geometric: noise is very sharp, and in few samples
     guide = None if guides is None else _mean(guides, weights)
     if guide is not None and guides is not None:
         # What the guide loses is lost to wrong places alone; what the video's samples have is partly noise.
@@ -126,20 +127,18 @@ def _apart(samples: Tensor, weights: Tensor, sides: Tensor, spread: Tensor) -> T
     return soft(((squared(means[0] - means[1]) - chance) * says), 3).clamp(min=0) / 4
 
 
-def _usual_sharpness(samples: Tensor, weights: Tensor) -> Tensor:
-    """That of the samples, as a geometric mean: noise is very sharp, and in few samples at a place."""
-    logarithms = torch.cat([log_sharpness(one[None]) for one in samples])
-    return _mean(logarithms, coarse(weights, PLACE_PX)).exp()
+def grain(own: Tensor, beside: Tensor) -> float:
+    """How sharp what changes from frame to frame is, where least else does: noise, which no mean should get back.
+
+    Of a frame [1, 3, H, W], and those next to it in its place [k, 3, H, W].
+    """
+    changed = sharpness(own - beside.mean(0, keepdim=True)) / (1 + 1 / len(beside))
+    return float(changed.flatten().quantile(GRAIN_SHARE))
 
 
-def log_sharpness(picture: Tensor) -> Tensor:
-    """Its natural logarithm."""
-    return sharpness(picture).clamp(min=1e-7).log()
-
-
-def grain(picture: Tensor) -> float:
-    """The sharpness of what is flattest in a picture: noise, which no mean should get back."""
-    return float(sharpness(picture).flatten().quantile(GRAIN_SHARE))
+def without_grain(sharp: Tensor, grain: float) -> Tensor:
+    """The natural logarithm of sharpness, without that of grain."""
+    return torch.maximum(sharp - grain, LEAST_DRAWN * sharp).clamp(min=1e-7).log()
 
 
 def sharpness(picture: Tensor) -> Tensor:

@@ -35,18 +35,29 @@ class Matcher(Protocol):
         """Pictures [n, C, H, W] through maps [n, h, w, 2] -> [n, C, h, w]."""
 
 
+def remapped(pictures: Tensor, maps: Tensor) -> Tensor:
+    """Pictures [n, C, h, w] at the ends of maps [n, h, w, 2] in pixels, bilinear."""
+    size = (pictures.shape[2], pictures.shape[3])
+    return F.grid_sample(pictures, looked_at(maps, size), "bilinear", padding_mode="border", align_corners=False)
+
+
 def lookup(fields: Tensor, maps: Tensor) -> Tensor:
-    """Fields [n, h, w, 2], or pictures as such, at the ends of maps [n, h, w, 2] in pixels, bilinear."""
-    size = (fields.shape[1], fields.shape[2])
-    found = F.grid_sample(
-        fields.permute(0, 3, 1, 2), looked_at(maps, size), "bilinear", padding_mode="border", align_corners=False
-    )
-    return found.permute(0, 2, 3, 1)
+    """Fields [n, h, w, C], other maps for one, likewise."""
+    return remapped(fields.permute(0, 3, 1, 2), maps).permute(0, 2, 3, 1)
 
 
 def compose(first: Tensor, second: Tensor) -> Tensor:
     """The map that goes by `first` and from there by `second`; all [n, h, w, 2] in pixels."""
     return first + lookup(second, first)
+
+
+def scaled(maps: Tensor, picture: Tensor) -> Tensor:
+    """Maps [n, h, w, 2] in pixels, as they are on a picture [1, C, H, W] of another size."""
+    size, (height, width) = picture.shape[2:], maps.shape[1:3]
+    if (height, width) == tuple(size):
+        return maps
+    larger = F.interpolate(maps.permute(0, 3, 1, 2), size, mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
+    return larger * maps.new_tensor([size[1] / width, size[0] / height])
 
 
 @dataclass(frozen=True)
@@ -147,7 +158,7 @@ class Correspondence:
     def _continues(self, frame: int) -> bool:
         """Whether a frame shows the scene of the one before it."""
         near = self.neighbours(frame, [frame - 1])
-        shown = lookup(self._looks[frame - 1].permute(0, 2, 3, 1), near.maps).permute(0, 3, 1, 2)
+        shown = remapped(self._looks[frame - 1], near.maps)
         alike = (shown - self._looks[frame]).abs().mean(1, keepdim=True) < ALIKE
         same = (near.trust > 0.5) & alike
         return same.float().mean().item() >= SAME_SCENE

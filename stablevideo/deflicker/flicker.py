@@ -11,12 +11,14 @@ from ..video.side_by_side import spread_frames
 from ..video.together import float_pictures
 from .consensus import harmless
 from .correspondence import Correspondence
-from .filters import soft, squared
+from .filters import coarse, soft, squared
 from .flow_match import FlowMatch
 
 SIDE_PX = 256  # of the frames that are looked at
-LOOKS = 12  # places of the video, each three frames
+LOOKS = 12  # at the video, at three frames each
 STEADY = 1.2 / 255  # what is left after averaging is not seen
+PLACE_PX, WORST = 8, 0.9  # a frame flickers as much as all but the worst tenth of its places do
+LEAST_TRUST = 0.3  # a place of less tells little
 LEAST, MOST = 2, 15  # frames to either side
 EMPTY = 1 / 255  # the deviation of a frame that shows nothing
 
@@ -34,7 +36,7 @@ def fitting_radius(video: Video, guide: Video | None) -> int:
 def flicker(video: Video, guide: Video | None) -> float:
     """The deviation of frames from the mean of the two around them, along their motion; in [0, 1].
 
-    The median of a few places of the video. 0.004 and less is what steady clips show; a clip of two frames tells
+    The median of a few frames of the video. 0.004 and less is what steady clips show; a clip of two frames tells
     nothing, and gives 0. Raises InputError where all frames looked at are of one colour.
     """
     scale = min(1.0, SIDE_PX / max(video.size))
@@ -55,7 +57,8 @@ def flicker(video: Video, guide: Video | None) -> float:
             around = matcher.remap(torch.cat([shown[0], shown[2]]), near.maps)
             trust = torch.maximum(near.trust, harmless(near.return_px2, soft(shown[1], 2))).amin(0, keepdim=True)
             off = squared(soft(shown[1] - around.mean(0, keepdim=True), 2))
-            found.append(float((off * trust).sum() / trust.sum().clamp(min=1)))
+            places = coarse(off * trust, PLACE_PX) / coarse(trust, PLACE_PX).clamp(min=LEAST_TRUST)
+            found.append(float(places.flatten().quantile(WORST)))
     if empty:
         raise InputError(f"{video.path.name} shows nothing but one colour; there is nothing to steady.")
     return float(torch.tensor(found).median().sqrt()) if found else 0.0

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..layers.coords import inside, looked_at
 from ..video.flow import Search
 from ..video.pictures import to_uint8
-from .correspondence import compose, lookup
+from .correspondence import compose, remapped
 from .filters import no_larger, normalised
 
 LONGEST_PX = 960  # of what is searched in: motion is smooth, and known to a fraction of a pixel
@@ -34,7 +34,7 @@ class FlowMatch:
         """As in `Matcher`: what is left of the way after `start` is searched in the source brought near by it."""
         if start is not None:
             start = inside(start)
-            sources = lookup(sources.permute(0, 2, 3, 1), start).permute(0, 3, 1, 2)
+            sources = remapped(sources, start)
         pairs = zip(_pictures(targets), _pictures(sources), strict=True)
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             found = list(pool.map(lambda pair: self.search(*pair), pairs))

@@ -20,9 +20,9 @@ from ..video.pictures import resample
 from ..video.read import Video
 from ..video.together import same_shape
 from .between import Side, between
-from .blend import scaled
 from .carry import HELD, Carrier
-from .correspondence import Neighbours
+from .correspondence import Neighbours, scaled
+from .filters import enlarged
 from .flow_match import FlowMatch
 from .scenes import scene_starts
 from .steady_motion import load_matcher
@@ -79,7 +79,7 @@ class _Painter:
         self, video: Video, given: dict[int, Tensor], carrier: Carrier, device: torch.device, progress: Progress
     ) -> None:
         self.given, self.carrier, self.device, self.progress = given, carrier, device, progress
-        self.size, self.total, self.done = video.size, video.frame_count, 0
+        self.total, self.done = video.frame_count, 0
         # Two walks through the clip: maps are made ahead of the frames that they serve.
         walks = [video.part(0, video.frame_count) for _ in range(2)]
         self.source = lru_cache(3)(lambda frame: self._read(walks[0], frame))
@@ -115,8 +115,8 @@ class _Painter:
     def _side(self, frame: int, found: Neighbours, edit: Tensor) -> Side:
         """A keyframe as it is seen in the place of a frame."""
         key, remap = found.frames[0], self.carrier.fine.remap
-        maps = scaled(found.maps, self.size)
-        trust = torch.nn.functional.interpolate(found.trust, self.size, mode="bilinear", align_corners=False)
+        maps = scaled(found.maps, edit)
+        trust = enlarged(found.trust, edit)
         return Side(remap(edit, maps).clamp(0, 1), remap(self.source(key), maps), trust, abs(frame - key))
 
     def _look(self, video: Video, frame: int) -> Tensor:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from ..video.flow import dense_inverse_search
-from .blend import agreed, scaled, steadied
-from .correspondence import Neighbours
+from .blend import agreed, steadied
+from .consensus import sharpened, sharpness
+from .correspondence import Neighbours, scaled
 from .filters import soft
 from .flow_match import FlowMatch
 from .window import Frame, Window, each
@@ -42,8 +43,10 @@ def _in_place(window: Window) -> Frame:
 
 
 def _moved(picture: Tensor, wobble: Tensor, flow: FlowMatch) -> Tensor:
-    maps = scaled(wobble, (picture.shape[2], picture.shape[3]))
-    return flow.remap(picture, maps).clamp(0, 1) if bool(maps.any()) else picture
+    maps = scaled(wobble, picture)
+    if not bool(maps.any()):
+        return picture
+    return sharpened(flow.remap(picture, maps), sharpness(picture)).clamp(0, 1)
 
 
 def _off_mean(frame: Frame, mean: Tensor, flow: FlowMatch) -> Tensor:

@@ -11,7 +11,7 @@ WINDOW_PX = 8  # of the squares over which light and colour are fitted
 SAME_CONTRAST = 5e-4  # a variance far below leaves the contrast as it is
 MISPLACED_PX = 0.2  # by so much, the mean of the neighbours may lie beside the frame
 UNSEEN, UNSEEN_GUIDED = 2 / 255, 1.5 / 255  # deviations that need no reason
-GUIDE_FACTOR = 1.5  # what the guide's own deviation is taken times
+GUIDE_FACTOR = 1.0  # what the guide's own deviation is taken times
 MOST_CONTRAST = 4.0  # of the video beside the guide's, in energy
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 
 import torch
 from torch import Tensor
 
 from ..device import one_thread_a_core
+from .consensus import sharpness
 from .correspondence import MOST_BEHIND, Correspondence
 
 AT_ONCE = {"cuda": 16}  # frames whose motion is searched in one go; elsewhere a few keep all cores busy
@@ -39,6 +41,11 @@ class Frame:
     picture: Tensor
     guide: Tensor | None
     look: Tensor
+
+    @cached_property
+    def sharpness(self) -> Tensor:
+        """How sharp the picture is at each place, [1, 1, H / 4, W / 4]."""
+        return sharpness(self.picture)
 
 
 @dataclass(frozen=True)
