@@ -16,8 +16,11 @@ from .filters import soft
 from .flow_match import FlowMatch
 from .window import Frame, Window, each
 
-SMOOTH_PX = 12  # what moves a frame's parts about does not change within so little
+SMOOTH_PX = 5  # what moves a frame's parts about does not change within so little
 STILL_PX = 0.25  # parts that are off by less stay
+NO_WOBBLE_PX, WOBBLE_PX = 0.5, 0.8  # without a guide: below, flow is not that sure; beyond, it is
+SURE = 0.3  # trust of what is looked at for that
+STRAIGHT = 2  # frames to one side; where there are no more, a pixel's path is a straight line
 PATH = 8  # frames to either side, through which a pixel's path is laid
 
 
@@ -62,13 +65,31 @@ def _off_path(window: Window) -> Tensor:
     place is how far the frame's part is off.
     """
     number = window.frame.number
-    reach = min(PATH, *(sum((o.number > number) == later for o in window.around) for later in (True, False)))
-    shown = [other.number for other in window.around if abs(other.number - number) <= reach]
-    if not shown:  # the first or the last frame: no path leads through it
-        return window.frame.picture.new_zeros(1, *window.known.look(number).shape[2:], 2)
-    near = window.known.neighbours(number, shown)
-    off = -_smooth(_intercept(near, number, 2 if reach > 1 else 1))
-    return off * _beyond(_squared(off - _affine(off)).mean())
+    near = window.known.neighbours(number, [o.number for o in window.around if abs(o.number - number) <= PATH])
+    share = (wobble_px(near, number) - NO_WOBBLE_PX) / (WOBBLE_PX - NO_WOBBLE_PX)
+    if share <= 0:
+        return torch.zeros_like(near.maps[:1])
+    curved = number - min(near.frames) > STRAIGHT < max(near.frames) - number
+    return -_smooth(_intercept(near, number, 2 if curved else 1)) * min(1.0, share)
+
+
+def wobble_px(near: Neighbours, number: int) -> float:
+    """How far a frame's parts are off their way, in pixels of the search; 0 where all shakes as one.
+
+    By the median of how much a pixel turns back in three frames next to each other, of which it is one: things that
+    speed up turn little in one frame, and what cannot be followed says nothing.
+    """
+    middle = min(max(number, min(near.frames) + 1), max(near.frames) - 1)
+    factors = {middle - 1: 1.0, middle: -2.0, middle + 1: 1.0}
+    beside = [k for k, other in enumerate(near.frames) if other in factors]
+    if len(beside) < 2:
+        return 0.0
+    surely = (near.trust[beside].amin(0, keepdim=True) > SURE).permute(0, 2, 3, 1)
+    turned = sum((factors[near.frames[k]] * near.maps[k] for k in beside), torch.zeros_like(near.maps[:1]))
+    turned = _smooth(turned * surely) / _smooth(surely + 1e-3)
+    parts = _squared(turned - _affine(turned))[surely]
+    # Of three places of one deviation a part the sum has 6 of its squares; the median is 1.4 of a part's, of two.
+    return float((parts.median() / (6 * 0.69)).sqrt()) if len(parts) else 0.0
 
 
 def _intercept(near: Neighbours, number: int, degree: int) -> Tensor:
