@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..layers.coords import inside, looked_at
+from .gaps import bridged
 
 # How far from its start a pixel may come, there and back (Sundaram et al. 2010): pixels, and a share of its way.
 RETURN_PX, RETURN_SHARE = 0.7, 0.05
@@ -82,7 +83,7 @@ class Neighbours:
     @property
     def trust(self) -> Tensor:
         """[n, 1, h, w] in [0, 1]: 1 where going there and back ends at the start."""
-        return torch.exp(-self.return_px2 / (2 * (RETURN_PX**2 + RETURN_SHARE**2 * self.length_px2)))
+        return _trust(self.return_px2, self.length_px2)
 
 
 class Correspondence:
@@ -109,8 +110,11 @@ class Correspondence:
         for i in numbers:
             before = self._scenes.get(i - 1, 0)
             self._scenes[i] = before + (i - 1 in self._scenes and not self._continues(i))
-        for span in self.spans[1:]:
-            self._search([(i, i - span) for i in numbers if self.same_scene(i, i - span)])
+        for span in self.spans:
+            pairs = [(i, i - span) for i in numbers if self.same_scene(i, i - span)]
+            if span > 1:
+                self._search(pairs)
+            self._bridge(pairs)
         self._forget(first - self.behind)
 
     def same_scene(self, frame: int, other: int) -> bool:
@@ -150,10 +154,20 @@ class Correspondence:
             halves = [(i, (i + j) // 2, j) for i, j in pairs]
             start = torch.cat([compose(self.step(i, half), self.step(half, j)) for i, half, j in halves])
         targets, sources = (torch.cat([self._looks[pair[k]] for pair in pairs]) for k in (0, 1))
-        found = inside(self.matcher.match(targets, sources, start))
-        # In half precision, which keeps a thirtieth of a pixel where motion is 60, and less below.
-        self._steps |= {pair: one[None].half() for pair, one in zip(pairs, found, strict=True)}
+        self._keep(pairs, self.matcher.match(targets, sources, start))
         self.searches += len(pairs)
+
+    def _bridge(self, pairs: list[tuple[int, int]]) -> None:
+        """What could not be followed moves like what is around it: of pairs of frames that were searched."""
+        pairs = pairs + [(j, i) for i, j in pairs]
+        if pairs:
+            maps, back = (torch.cat([self.step(*pair[::order]) for pair in pairs]) for order in (1, -1))
+            trust = _trust(_squared(compose(maps, back)), _squared(maps))
+            self._keep(pairs, bridged(maps, trust))
+
+    def _keep(self, pairs: list[tuple[int, int]], maps: Tensor) -> None:
+        # In half precision, which keeps a thirtieth of a pixel where motion is 60, and less below.
+        self._steps |= {pair: one[None] for pair, one in zip(pairs, inside(maps).half(), strict=True)}
 
     def _continues(self, frame: int) -> bool:
         """Whether a frame shows the scene of the one before it."""
@@ -167,6 +181,10 @@ class Correspondence:
         self._looks = {i: look for i, look in self._looks.items() if i >= before}
         self._scenes = {i: scene for i, scene in self._scenes.items() if i >= before}
         self._steps = {pair: step for pair, step in self._steps.items() if min(pair) >= before}
+
+
+def _trust(return_px2: Tensor, length_px2: Tensor) -> Tensor:
+    return torch.exp(-return_px2 / (2 * (RETURN_PX**2 + RETURN_SHARE**2 * length_px2)))
 
 
 def _squared(maps: Tensor) -> Tensor:

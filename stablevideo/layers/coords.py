@@ -154,8 +154,10 @@ def looked_at(displacement: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = displacement.shape[1:3]
     x = torch.arange(width, device=displacement.device, dtype=displacement.dtype)
     y = torch.arange(height, device=displacement.device, dtype=displacement.dtype)
-    at = torch.stack([displacement[..., 0] + x, displacement[..., 1] + y[:, None]], -1)
-    return (2 * at + 1) / at.new_tensor(size[::-1]) - 1
+    at = displacement * displacement.new_tensor([2 / size[1], 2 / size[0]])
+    at[..., 0] += (2 * x + 1) / size[1] - 1
+    at[..., 1] += ((2 * y + 1) / size[0] - 1)[:, None]
+    return at
 
 
 def inside(displacement: Tensor) -> Tensor:
