@@ -10,11 +10,13 @@ import torch.nn.functional as F
 
 from stablevideo import Cancelled, DeflickerOptions, InputError, deflicker, read_video
 from stablevideo.deflicker import deflickered
-from stablevideo.deflicker.correspondence import Correspondence, compose
+from stablevideo.deflicker.correspondence import Correspondence, Neighbours, compose
 from stablevideo.deflicker.filters import laplacian
-from stablevideo.deflicker.flicker import fitting_radius
+from stablevideo.deflicker.flicker import fitting_radius, flicker
 from stablevideo.deflicker.flow_match import FlowMatch
+from stablevideo.deflicker.gaps import bridged
 from stablevideo.deflicker.patch_look import PatchLook
+from stablevideo.deflicker.rehearse import NO_WOBBLE_PX, wobble_px
 from stablevideo.video.flow import dense_inverse_search
 from stablevideo.video.pictures import write_picture
 from tests.clips import psnr
@@ -66,6 +68,15 @@ def noise(frames, seed=0):
 def grained(frames, seed=0):
     draw = torch.Generator().manual_seed(seed)
     return [(f + 0.05 * torch.randn(f.shape, generator=draw)).clamp(0, 1) for f in frames]
+
+
+def flecked(frames, seed=0):
+    """A texture on each frame, every time another."""
+    draw, made = torch.Generator().manual_seed(seed), []
+    for frame in frames:
+        drawn = torch.randn(1, 1, frame.shape[2] // 3, frame.shape[3] // 3, generator=draw)
+        made.append((frame + 0.06 * F.interpolate(drawn, frame.shape[2:], mode="bicubic")).clamp(0, 1))
+    return made
 
 
 def wobbled(frames, seed=0):
@@ -215,6 +226,60 @@ class TestMaps:
         second[..., 0] = torch.arange(9.0)
         assert torch.allclose(compose(first, second)[0, 3, 2], torch.tensor([4.0, 1.0]))
 
+    def test_what_cannot_be_followed_moves_like_what_is_around(self):
+        maps, trust = torch.full((1, 80, 100, 2), 3.0), torch.ones(1, 1, 80, 100)
+        maps[:, 20:60, 30:70], trust[..., 20:60, 30:70] = 12 * torch.randn(1, 40, 40, 2), 0.1
+        maps[:, :, :8] = -5.0
+        found = bridged(maps, trust)
+        assert (found[:, 20:60, 30:70] - 3).abs().max() < 0.3
+        assert torch.equal(found[:, :, :8], maps[:, :, :8])
+
+    def test_a_flat_road_under_flickering_texture_is_found(self):
+        frames = panned()
+        for frame in frames:
+            frame[:, :, 64:] = 0.5
+        planted = flecked(frames)
+        made, before, wanted = ([f[:, :, 72:, 20:-20] for f in some] for some in (steadied(planted), planted, frames))
+        assert off(made, wanted) > off(before, wanted) + 4
+
+
+class TestWobble:
+    def near(self, places):
+        """A frame between others, by where its pixels are in each: frame -> a field [2, h, w] in pixels."""
+        maps = torch.stack([place.permute(1, 2, 0) for place in places.values()])
+        sure = torch.zeros(len(places), 1, *maps.shape[1:3])
+        return Neighbours(list(places), maps, sure, sure)
+
+    def test_is_how_far_parts_are_off_their_way(self):
+        field = smooth_field(2.0)
+        assert wobble_px(self.near({4: field, 6: field}), 5) == pytest.approx(2.0 * (2 / 3) ** 0.5, rel=0.2)
+        assert wobble_px(self.near({1: -field, 2: -2 * field}), 0) < 0.01  # straight on, from the first frame
+
+    def test_what_speeds_up_or_shakes_as_one_does_not(self):
+        faster = {5 + k: 0.1 * k**2 * smooth_field(1.0) for k in (-1, 1)}
+        shaken = {k: torch.full((2, 60, 90), 5.0) for k in (4, 6)}
+        assert wobble_px(self.near(faster), 5) < NO_WOBBLE_PX
+        assert wobble_px(self.near(shaken), 5) < 0.01
+
+
+def smooth_field(deviation_px):
+    field = F.interpolate(torch.randn(1, 2, 6, 9, generator=torch.Generator().manual_seed(0)), (60, 90), mode="bicubic")
+    return (deviation_px * field / field.std())[0]
+
+
+class TestCores:
+    @pytest.mark.parametrize("guided", [True, False])
+    def test_frames_are_the_same_however_many_compute(self, clean, guide, guided):
+        cores, planted = torch.get_num_threads(), gain(clean)
+        made = []
+        try:
+            for count in (1, 3):
+                torch.set_num_threads(count)
+                made.append(torch.cat(steadied(planted, guide if guided else None, "accurate")))
+        finally:
+            torch.set_num_threads(cores)
+        assert torch.allclose(*made, atol=1e-4)
+
 
 class TestStreaming:
     @pytest.mark.parametrize("mode", MODES)
@@ -230,7 +295,7 @@ class TestStreaming:
         for given, _ in enumerate(deflickered(frames(), None, None, 3, mode), 1):
             most = max(most, taken - given)
         assert given == taken == 60
-        assert most <= 4 * 3 + 16
+        assert most <= 4 * 3 + 28  # the window twice, and what is read ahead and computed at a time
 
     def test_fast_takes_fewer_remaps(self, clean):
         class Counted(FlowMatch):
@@ -257,6 +322,17 @@ class TestAsAVideo:
     def test_the_window_goes_by_the_flicker(self, clean, tmp_path):
         steady, flickering = stored(clean, tmp_path / "a"), stored(gain(clean), tmp_path / "b")
         assert fitting_radius(steady, None) < 4 < fitting_radius(flickering, None)
+
+    def test_it_goes_by_the_places_that_flicker_most_and_by_wobble(self, tmp_path):
+        frames = panned(25)
+        steady, noisy, moved = (
+            stored(some, tmp_path / name)
+            for name, some in (("clean", frames), ("noise", noise(frames)), ("wobble", wobbled(frames)))
+        )
+        assert fitting_radius(steady, None) < fitting_radius(noisy, None)
+        assert flicker(steady, None).wobble_px < 0.3 < 0.8 < flicker(moved, None).wobble_px
+        assert fitting_radius(moved, None) >= 8
+        assert flicker(moved, steady).wobble_px == 0  # the source's motion does not wobble
 
     def test_every_frame_once_and_steadier(self, clean, guide, tmp_path):
         planted = gain(clean)
