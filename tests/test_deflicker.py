@@ -164,6 +164,7 @@ class TestWhatFlickersBecomesSteady:
         assert left < 0.5 * planted_too
         # The mean of what wobbles is blurred; brought into place first, it is not.
         assert off(made["accurate"], clean) > off(made["balanced"], clean) + 1
+        assert sharpness(made["accurate"]) > 0.9 * sharpness(planted)
 
     def test_by_patches(self, clean, guide):
         planted = noise(clean[:6])
