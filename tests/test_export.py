@@ -22,7 +22,7 @@ from stablevideo.nla.targets import Targets
 from stablevideo.progress import Cancelled
 from tests.clips import make_clip, psnr
 
-MINUTES, LONG = 4, 20  # by a clock that goes on a second a step, however busy the machine is
+MINUTES, LONG = 12, 20  # by a clock that goes on a second a step, however busy the machine is
 
 
 CPU = torch.device("cpu")
