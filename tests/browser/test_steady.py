@@ -38,6 +38,24 @@ def open_tab(page):  # noqa: F811
     expect(page.locator("#steady-run")).to_be_visible(timeout=JOB_MS)
 
 
+def before_and_after(page, row):  # noqa: F811
+    """Once both videos stand side by side: a row of the table."""
+    expect(page.locator("#steady-comparison video")).to_have_attribute("src", A_VIDEO, timeout=RUN_MS)
+    expect(page.locator("#steady-status")).to_contain_text("Done in", timeout=RUN_MS)
+    sizes = page.locator("#steady-comparison video").evaluate("v => [v.videoWidth, v.videoHeight]")
+    assert sizes == [2 * SIZE[1] + 4, SIZE[0]]
+    heads = page.locator("#steady-table th").all_inner_texts()
+    assert [head.strip() for head in heads] == ["", "before", "after"]
+    return [float(text) for text in page.locator(f"#steady-table tr:has-text('{row}') td").all_inner_texts()[1:]]
+
+
+def downloaded(page, path):  # noqa: F811
+    """The tab's video, as a file of that name."""
+    with page.expect_download() as download:
+        page.locator("#steady-files a[download]").first.click()
+    return download.value.path().rename(path)
+
+
 def test_a_clip_that_drifts_is_steadied(page, drifted, tmp_path):  # noqa: F811
     open_tab(page)
     page.locator("#steady-video input[type=file]").set_input_files(str(drifted))
@@ -64,22 +82,12 @@ def test_a_clip_that_drifts_is_steadied(page, drifted, tmp_path):  # noqa: F811
     expect(page.locator("#steady-said")).to_contain_text("Frame 11 is right")
 
     page.locator("#steady-run").click()
-    expect(page.locator("#steady-comparison video")).to_have_attribute("src", A_VIDEO, timeout=RUN_MS)
-    expect(page.locator("#steady-status")).to_contain_text("Done in", timeout=RUN_MS)
-    sizes = page.locator("#steady-comparison video").evaluate("v => [v.videoWidth, v.videoHeight]")
-    assert sizes == [2 * SIZE[1] + 4, SIZE[0]]
-    heads = page.locator("#steady-table th").all_inner_texts()
-    assert [head.strip() for head in heads] == ["", "before", "after"]
-    before, after = (
-        float(text) for text in page.locator("#steady-table tr:has-text('most less least') td").all_inner_texts()[1:]
-    )
+    before, after = before_and_after(page, "most less least")
     assert after < before / 3
     for plot in ("#steady-steps", "#steady-drift"):
         expect(page.locator(f"{plot} canvas, {plot} svg.marks").first).to_be_visible()
     expect(page.locator("#steady-leaps img")).to_have_count(3)
-    with page.expect_download() as download:
-        page.locator("#steady-files a[download]").first.click()
-    repaired = download.value.path().rename(tmp_path / "steady.mp4")
+    repaired = downloaded(page, tmp_path / "steady.mp4")
     wanted = redness(drifted)[-1]
     assert (redness(drifted) - wanted).abs().max() > 0.2
     assert (redness(repaired) - wanted).abs().max() < 0.04
@@ -100,19 +108,9 @@ def test_flicker_is_taken_out(page, tmp_path):  # noqa: F811
     page.get_by_role("tab", name="Flicker").click()
     expect(page.locator("#steady-run")).to_be_hidden()
     page.locator("#deflicker-run").click()
-    expect(page.locator("#steady-comparison video")).to_have_attribute("src", A_VIDEO, timeout=RUN_MS)
-    expect(page.locator("#steady-status")).to_contain_text("Done in", timeout=RUN_MS)
-    sizes = page.locator("#steady-comparison video").evaluate("v => [v.videoWidth, v.videoHeight]")
-    assert sizes == [2 * SIZE[1] + 4, SIZE[0]]
-    heads = page.locator("#steady-table th").all_inner_texts()
-    assert [head.strip() for head in heads] == ["", "before", "after"]
-    before, after = (
-        float(text) for text in page.locator("#steady-table tr:has-text('warp error') td").all_inner_texts()[1:]
-    )
+    before, after = before_and_after(page, "warp error")
     assert after < before / 10
-    with page.expect_download() as download:
-        page.locator("#steady-files a[download]").first.click()
-    repaired = download.value.path().rename(tmp_path / "deflickered.mp4")
+    repaired = downloaded(page, tmp_path / "deflickered.mp4")
     errors = [measure(read_video(path)).video.warp_error for path in (tmp_path / "lit.mp4", repaired)]
     assert errors[1] < errors[0] / 10
     expect(page.locator("#steady-still")).to_be_hidden()
