@@ -170,13 +170,14 @@ def runs():
         yield "flow, fast", guided, ours(mode="fast"), *few
         yield "patch, balanced", guided, ours(engine="patch", mode="balanced"), *few
         yield "published", guided, published, *few
+        yield "published clips by flow, accurate", guided, ours(), *few
 
 
 def repaired(names):
     """One row for each method, clip and kind of flicker."""
     rows = []
     for method, guided, repair, clips, count, width in runs():
-        for name in [name for name in clips if sources()[name].exists() and method.split(",")[0] in names]:
+        for name in [name for name in clips if sources()[name].exists() and method.split()[0].strip(",") in names]:
             source = load(sources()[name], count, width)
             for kind in KINDS:
                 with tempfile.TemporaryDirectory() as folder:

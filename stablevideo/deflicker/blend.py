@@ -63,16 +63,20 @@ def _over_bands(window: Window, make: Callable[[Consensus, Tensor, Tensor | None
         size = (last - first, width)
         here, sure = (_band(part, first, last, height, size) for part in (returned, trust))
         sharp = detail[:, :, _rows(detail, first, last, height)]
-        found = consensus(samples[band], sides, here, sure, sharp, None if guides is None else guides[band])
-        result = make(found, frame.picture[band], None if frame.guide is None else frame.guide[band])
+        shown = None if guides is None else guides[band].float()
+        found = consensus(samples[band], sides, here, sure, sharp, shown)
+        result = make(found, frame.picture[band], None if shown is None else shown[:1])
         made.append(result[:, :, top - first : top - first + rows])
     return torch.cat(made, 2)
 
 
 def _samples(own: Tensor, others: list[Tensor], near: Neighbours, matcher: Matcher) -> Tensor:
-    """A picture, and others brought into its place, [J, 3, H, W]."""
-    maps = scaled(near.maps, own)
-    return torch.cat([own, *(matcher.remap(other, one[None]) for other, one in zip(others, maps, strict=True))])
+    """A picture, and others brought into its place, [J, 3, H, W] in its precision."""
+    made = own.new_empty((1 + len(others), *own.shape[1:]))
+    made[0] = own[0]
+    for place, other, one in zip(made[1:], others, near.maps, strict=True):
+        place.copy_(matcher.remap(other.float(), scaled(one[None], own))[0])
+    return made
 
 
 def _with_own(part: Tensor, own: float) -> Tensor:
@@ -107,7 +111,8 @@ def fast(frames: Iterable[Window], radius: int) -> Iterator[Frame]:
         frame = window.frame
         sides = [_run(window, sums, radius, side, levels, frame.number) for side in (-1, 1)]
         found = _agreed_by_sums(sides, _run(window, sums, radius, 0, 0, frame.number), frame)
-        yield replace(frame, picture=settled(frame.picture, found, frame.guide))
+        guide = None if frame.guide is None else frame.guide.float()
+        yield replace(frame, picture=settled(frame.picture, found, guide))
         for key in [key for key in sums if not _needed(*key, frame.number, levels)]:
             del sums[key]
 

@@ -146,7 +146,7 @@ def _under_way(
         if guide and number == guide.frame_count:
             raise ValueError(f"there are more frames than the {guide.frame_count} of the guide.")
         known = next(guides).to(device) if guides else None
-        yield Frame(number, picture, known, matcher.look(picture, known))
+        yield Frame(number, picture, None if known is None else known.half(), matcher.look(picture, known))
         count = number + 1
     if guide and count < guide.frame_count:
         raise ValueError(f"there are fewer frames than the {guide.frame_count} of the guide: {count}.")

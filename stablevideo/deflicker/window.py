@@ -32,7 +32,8 @@ class Frame:
     picture
         [1, 3, H, W] in [0, 1].
     guide
-        What it was made from, likewise; None where that is not known.
+        What it was made from, likewise, in half precision: finer than 8 bits, and many are held; None where that is
+        not known.
     look
         What is searched in, as its matcher has it.
     """
