@@ -19,11 +19,11 @@ from ..video.flow import dense_inverse_search, raft
 from ..video.read import Video
 from ..video.together import check_together, float_pictures
 from .blend import balanced, fast, rounded
-from .correspondence import Correspondence, Matcher
+from .correspondence import MOST_BEHIND, Correspondence, Matcher
 from .flicker import fitting_radius
 from .flow_match import FlowMatch
 from .rehearse import rehearsed
-from .window import MOST_AT_ONCE, Frame, windows
+from .window import Frame, at_once, windows
 
 USUAL_RADIUS = 8  # frames to either side, where the flicker cannot be measured beforehand
 SAME_RATE = 0.01  # by which a guide's frames a second may differ
@@ -85,18 +85,21 @@ def deflickered(
     place = device or torch.device("cpu")
     matcher = matcher or FlowMatch(dense_inverse_search())
     with torch.inference_mode():
-        for frame in _steadied(_under_way(frames, guide, matcher, place), matcher, radius, mode, guide is not None):
+        under_way = _under_way(frames, guide, matcher, place)
+        for frame in _steadied(under_way, matcher, radius, mode, guide is not None, place):
             yield frame.picture.cpu()
 
 
-def _steadied(frames: Iterator[Frame], matcher: Matcher, radius: int, mode: str, guided: bool) -> Iterator[Frame]:
+def _steadied(
+    frames: Iterator[Frame], matcher: Matcher, radius: int, mode: str, guided: bool, device: torch.device
+) -> Iterator[Frame]:
     if mode == "fast":
         radius = rounded(radius)
         return fast(windows(frames, Correspondence(matcher, radius + 1), radius + 1), radius)
     if mode == "balanced":
         return balanced(windows(frames, Correspondence(matcher, radius), radius))
     # Two rounds, the second behind the first. What moves in the guide is the same in both.
-    first = Correspondence(matcher, radius, 3 * radius + 2 * MOST_AT_ONCE)
+    first = Correspondence(matcher, radius, 3 * radius + 2 * (at_once(device) + MOST_BEHIND))
     second = first if guided else Correspondence(matcher, radius)
     return balanced(windows(rehearsed(windows(frames, first, radius)), second, radius, search=not guided))
 

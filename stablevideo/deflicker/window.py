@@ -16,7 +16,6 @@ from .correspondence import MOST_BEHIND, Correspondence
 
 AT_ONCE = {"cuda": 16}  # frames whose motion is searched in one go; elsewhere a few keep all cores busy
 FEW_AT_ONCE = 4
-MOST_AT_ONCE = max(FEW_AT_ONCE, *AT_ONCE.values())
 # Values of all pictures of the windows that are computed a core each; larger ones, one after the other by all cores.
 WINDOWS_VALUES = 120_000_000
 
@@ -69,8 +68,8 @@ def windows(frames: Iterable[Frame], known: Correspondence, radius: int, search:
     held: dict[int, Frame] = {}
     stream, next_up, ended = iter(frames), 0, False
     while not ended:
-        device = held[next_up].picture.device.type if next_up in held else "cpu"
-        fresh = list(islice(stream, AT_ONCE.get(device, FEW_AT_ONCE)))
+        device = held[next_up].picture.device if next_up in held else torch.device("cpu")
+        fresh = list(islice(stream, at_once(device)))
         ended = not fresh
         held |= {frame.number: frame for frame in fresh}
         if fresh and search:
@@ -81,6 +80,11 @@ def windows(frames: Iterable[Frame], known: Correspondence, radius: int, search:
             yield Window(held[next_up], around, known)
             next_up += 1
             held.pop(next_up - radius - 1, None)
+
+
+def at_once(device: torch.device) -> int:
+    """How many frames are read in one go."""
+    return AT_ONCE.get(device.type, FEW_AT_ONCE)
 
 
 def each(stream: Iterable[Window], make: Callable[[Window], Frame]) -> Iterator[Frame]:
