@@ -25,6 +25,7 @@ from .edit.keyframes import edit_foreground
 from .edit.own_picture import lay_picture
 from .edit.painting import Edit
 from .edit.recolour import recolour
+from .edit.style import stylize_layer
 from .errors import InputError
 from .layers.layer import Layer
 from .layers.layered_video import LayeredVideo
@@ -39,9 +40,12 @@ from .options import (
     RecolourOptions,
     RenderOptions,
     RestyleOptions,
+    StyleOptions,
 )
 from .progress import Cancelled
 from .results import save_run
+from .style.load import load_painter
+from .style.video import stylize
 from .version import __version__
 from .video.read import Video, read_video
 from .video.write import write_video
@@ -66,6 +70,7 @@ __all__ = [
     "RenderOptions",
     "RestyleOptions",
     "Restyled",
+    "StyleOptions",
     "Video",
     "__version__",
     "calibrate",
@@ -78,11 +83,14 @@ __all__ = [
     "list_clips",
     "load_clip",
     "load_editor",
+    "load_painter",
     "measure",
     "read_video",
     "recolour",
     "restyle",
     "save_run",
+    "stylize",
+    "stylize_layer",
     "write_video",
 ]
 

@@ -9,11 +9,24 @@ from .commands.clips import decompose, export
 from .commands.edits import edit, recolour, render
 from .commands.interpolate import interpolate
 from .commands.restyles import restyle
+from .commands.styles import stylize
 from .commands.videos import calibrate, deflicker, measure
 from .errors import InputError
 
 command = typer.Typer(add_completion=False, no_args_is_help=True, help="Edit a video with words, without flicker.")
-for function in (edit, decompose, export, render, recolour, measure, calibrate, deflicker, interpolate, restyle):
+for function in (
+    edit,
+    decompose,
+    export,
+    render,
+    recolour,
+    measure,
+    calibrate,
+    deflicker,
+    interpolate,
+    restyle,
+    stylize,
+):
     command.command()(function)
 
 

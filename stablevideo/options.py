@@ -248,6 +248,50 @@ class RecolourOptions:
         return points
 
 
+@dataclass(frozen=True)
+class StyleOptions:
+    """Carrying the look of a picture over to a picture, an atlas or a video."""
+
+    mode: Literal["artistic", "photo"] = option(
+        "artistic", "artistic takes brush strokes and colours over, photo the colours and the light alone"
+    )
+    model: Literal["embedded", "ccpl"] = option(
+        "embedded", "the built-in network, or the published one from its authors' files in ckpt/ccpl"
+    )
+    strength: float = option(1.0, "how much of the style is seen: 0 leaves the picture as it was", 0.0, 1.0, 0.05)
+    strength_over_time: str = option("", "strengths at some frames of a video, such as '0=0, 48=1', linear between")
+    keep_colours: bool = option(False, "only the strokes are taken over, the colours stay")
+    share: float = option(0.5, "of two styles that are mixed, how much of the second", 0.0, 1.0, 0.05)
+    smoothing_s: float = option(
+        0.5,
+        "over how many seconds what a video's frames are like is averaged, so that its colours do not pump",
+        0,
+        10,
+        0.1,
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        self.strengths()
+
+    def strengths(self) -> list[tuple[int, float]]:
+        """(frame, strength) in rising order; one at frame 0 by default. Raises InputError for what is none."""
+        if not self.strength_over_time.strip():
+            return [(0, self.strength)]
+        try:
+            pairs = [part.split("=") for part in self.strength_over_time.split(",")]
+            found = [(int(frame), float(strength)) for frame, strength in pairs]
+        except ValueError:
+            found = []
+        rising = all(before[0] < after[0] for before, after in itertools.pairwise(found))
+        if not found or not rising or not all(frame >= 0 and 0 <= strength <= 1 for frame, strength in found):
+            raise InputError(
+                "strength_over_time must be such as '0=0, 48=1': frames in rising order, strengths from 0 to 1; "
+                f"got {self.strength_over_time!r}."
+            )
+        return found
+
+
 def choices(item: Field) -> tuple[str, ...]:
     """The values a `Literal` field admits; none for any other field."""
     return get_args(item.type) if getattr(item.type, "__origin__", None) is Literal else ()

@@ -44,7 +44,7 @@ def test_the_console_command_is_there(project):
 
 def test_what_the_wheel_brings_along_is_there(project):
     brought = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert {"ckpt/embedded", "data/sample"} == set(brought)
+    assert {"ckpt/embedded", "ckpt/embedded-style", "data/sample"} == set(brought)
     for source, target in brought.items():
         assert (ROOT / source).is_dir()
         assert target == f"stablevideo/built_in/{source}"

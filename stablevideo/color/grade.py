@@ -59,6 +59,10 @@ class Grade:
         """So much of it, in [0, 1]."""
         return Grade(strength * self.coefficients)
 
+    def mixed(self, other: Grade, share: float) -> Grade:
+        """So much of the other."""
+        return Grade((1 - share) * self.coefficients + share * other.coefficients)
+
     def tables(self) -> np.ndarray:
         """As `apply_tables` wants them."""
         matrix = np.eye(3) + self.coefficients[6:15].reshape(3, 3)

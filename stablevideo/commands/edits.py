@@ -77,8 +77,8 @@ def edit(
     if foreground:
         part = within(show, 0.45, 0.85, "foreground: ")
         edits["foreground"] = edit_foreground(clip, foreground, editor, front, part)
-    folder = _rendered(clip, edits, log, render_options, within(show, 0.85, 1, "rendering "))
-    _finish(folder, clip, output, as_json, {layer: edit.settings for layer, edit in edits.items()})
+    folder = rendered(clip, edits, log, render_options, within(show, 0.85, 1, "rendering "))
+    finish(folder, clip, output, as_json, {layer: edit.settings for layer, edit in edits.items()})
 
 
 @with_flags(RenderOptions)
@@ -107,8 +107,8 @@ def render(
     clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.5, "loading the clip: "))
     given_atlases: dict[LayerName, Path | None] = {"foreground": foreground_atlas, "background": background_atlas}
     edits = {layer: lay_picture(clip, layer, read_picture(path, True)) for layer, path in given_atlases.items() if path}
-    folder = _rendered(clip, edits, log, options, within(show, 0.5, 1, "rendering "))
-    _finish(folder, clip, output, as_json, {})
+    folder = rendered(clip, edits, log, options, within(show, 0.5, 1, "rendering "))
+    finish(folder, clip, output, as_json, {})
 
 
 @with_flags(RecolourOptions, RenderOptions)
@@ -129,11 +129,11 @@ def recolour(
     options = RenderOptions(**{**picked(RenderOptions, given), **parse_size(size)})
     clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.5, "loading the clip: "))
     edit = recoloured(clip, layer, colours)
-    folder = _rendered(clip, {layer: edit}, log, options, within(show, 0.5, 1, "rendering "))
-    _finish(folder, clip, output, as_json, {layer: edit.settings})
+    folder = rendered(clip, {layer: edit}, log, options, within(show, 0.5, 1, "rendering "))
+    finish(folder, clip, output, as_json, {layer: edit.settings})
 
 
-def _rendered(
+def rendered(
     clip: LayeredVideo, edits: dict[LayerName, Edit], log: Path, options: RenderOptions, progress: Progress
 ) -> Path:
     """A new folder of `log` with the clip, its layers edited."""
@@ -150,7 +150,8 @@ def _rendered(
     )
 
 
-def _finish(folder: Path, clip: LayeredVideo, output: Path | None, as_json: bool, facts: dict) -> None:
+def finish(folder: Path, clip: LayeredVideo, output: Path | None, as_json: bool, facts: dict) -> None:
+    """Copy the video of a run to where it is wanted, and say what came of it."""
     video = folder / "video.mp4"
     if output:
         output.parent.mkdir(parents=True, exist_ok=True)
