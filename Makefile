@@ -22,7 +22,7 @@ slow: $(VENV)/.ready-dev
 	$(PYTEST) -m slow $(ARGS)
 
 bench: $(VENV)/.ready-dev
-	for subject in load lift render aggregate edit embedded decompose colour deflicker interpolate restyle; do $(BIN)/python -m benchmarks.$$subject || exit 1; done
+	for subject in load lift render aggregate edit embedded decompose colour deflicker interpolate restyle style; do $(BIN)/python -m benchmarks.$$subject || exit 1; done
 
 wheel: $(VENV)/.ready-dev
 	$(BIN)/hatchling build -t wheel
