@@ -22,6 +22,7 @@ from stablevideo import (
     ColorCorrectionOptions,
     ForegroundOptions,
     RestyleOptions,
+    StyleOptions,
     load_clip,
     read_video,
 )
@@ -109,7 +110,8 @@ def test_every_step_has_a_named_endpoint(person):
     wordless = {"/foreground_picture", "/background_picture", "/recolour"}
     whole = {"/steady_colours", "/deflicker", "/restyle", "/measure"}
     edits = {"/load_clip", "/edit_foreground", "/edit_background", "/render", "/cancel"}
-    assert set(endpoints) == edits | wordless | whole
+    styles = {f"/{what}_{of}" for what in ("preview", "style") for of in ("layers", "video", "picture")}
+    assert set(endpoints) == edits | wordless | whole | styles
     parameters = {p["parameter_name"]: p for p in endpoints["/edit_foreground"]["parameters"]}
     assert {item.name for item in fields(ForegroundOptions)} < set(parameters)
     assert parameters["prompt"]["parameter_default"] == "a picture of an orange suv"
@@ -120,6 +122,9 @@ def test_every_step_has_a_named_endpoint(person):
     assert given["/steady_colours"] == {"video", "source"} | colours
     assert given["/deflicker"] == {"video", "source", "mode", "window", "color_correction"}
     assert given["/restyle"] == {"video", "prompt", "model"} | {item.name for item in fields(RestyleOptions)}
+    style = {"look", "second", "use"} | {item.name for item in fields(StyleOptions)}
+    for of, own in (("layers", {"clip", "layer"}), ("video", {"video"}), ("picture", {"picture"})):
+        assert {p["parameter_name"] for p in endpoints[f"/style_{of}"]["parameters"]} == style | own
     resolution = next(p for p in endpoints["/restyle"]["parameters"] if p["parameter_name"] == "resolution")
     assert resolution["parameter_default"] == 256  # the model's own
 

@@ -17,11 +17,16 @@ from ..video.write import write_video
 SHOWN_PX = 720  # the long side at which an atlas is shown and painted on
 
 
+def array(picture: Tensor) -> np.ndarray:
+    """A picture [3, h, w] in [0, 1] as widgets take it: uint8 [h, w, 3]."""
+    return to_uint8(picture.cpu()).permute(1, 2, 0).numpy()
+
+
 def shown_atlas(picture: Tensor) -> np.ndarray:
     """An atlas as the page shows it: uint8 [h, w, 3], its long side at most SHOWN_PX."""
     scale = min(1.0, SHOWN_PX / max(picture.shape[1:]))
     height, width = (max(1, round(side * scale)) for side in picture.shape[1:])
-    return to_uint8(resize(picture[None].cpu(), (height, width))[0]).permute(1, 2, 0).numpy()
+    return array(resize(picture[None].cpu(), (height, width))[0])
 
 
 def canvas(atlas: Tensor) -> gr.ImageEditor:

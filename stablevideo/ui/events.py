@@ -9,7 +9,7 @@ from gradio.blocks import Block
 from gradio.components import Component
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-Tab = Literal["edit", "video", "steady"]
+Tab = Literal["edit", "video", "steady", "style"]
 TABS: tuple[Tab, ...] = get_args(Tab)
 
 
@@ -27,12 +27,13 @@ class EventOptions(TypedDict, total=False):
 
 
 # One at a time each, over all visitors: edits share the model and its device, a fit takes every core for minutes,
-# looking at a video or finding its object takes every core for seconds, and steadying or measuring takes one for a
-# minute. None waits for another queue's jobs.
+# looking at a video or finding its object takes every core for seconds, steadying or measuring takes one for a
+# minute, and so does painting a video in a style. None waits for another queue's jobs.
 EDIT_QUEUE: EventOptions = {"concurrency_id": "edit", "concurrency_limit": 1}
 LOOK_QUEUE: EventOptions = {"concurrency_id": "look", "concurrency_limit": 1}
 FIT_QUEUE: EventOptions = {"concurrency_id": "fit", "concurrency_limit": 1}
 STEADY_QUEUE: EventOptions = {"concurrency_id": "steady", "concurrency_limit": 1}
+STYLE_QUEUE: EventOptions = {"concurrency_id": "style", "concurrency_limit": 1}
 AT_ONCE: EventOptions = {"concurrency_limit": None}
 
 PRIVATE: EventOptions = AT_ONCE | {"api_visibility": "private", "show_progress": "hidden"}

@@ -3,6 +3,7 @@
 from typing import TypedDict
 
 import gradio as gr
+from gradio.components import Component
 from starlette.middleware import Middleware
 
 from .clip_part import clip_loader
@@ -11,8 +12,12 @@ from .edit_tab import build_edit_tab
 from .events import EDIT_QUEUE, PRIVATE, STEADY_QUEUE, Arrivals, Changes
 from .settings import Settings
 from .steady_jobs import measurer
-from .steady_layout import STYLE, SteadyLayout
+from .steady_layout import STYLE as STEADY_STYLE
+from .steady_layout import SteadyLayout
 from .steady_tab import build_steady_tab, uploader
+from .style_layout import STYLE as STYLES_STYLE
+from .style_layout import StyleLayout
+from .style_tab import build_style_tab
 from .workshop import Workshop
 from .your_video_layout import FitStep
 from .your_video_tab import build_your_video_tab
@@ -47,25 +52,31 @@ def build_app(settings: Settings | None = None) -> gr.Blocks:
                 fit = build_your_video_tab(workshop)
             with gr.Tab("Steady", id="steady"):
                 steady = build_steady_tab(workshop)
-        _bind_clips(page, workshop, tabs, edit, fit)
-        _bind_steady(workshop, tabs, edit, steady)
+            with gr.Tab("Style", id="style"):
+                style = build_style_tab(workshop)
+        _bind_clips(page, workshop, tabs, edit, fit, style)
+        _bind_steady(workshop, tabs, edit.result.steady, edit.result.video, edit.clip.source, steady)
+        _bind_steady(workshop, tabs, style.steady, style.result, style.source, steady)
         page.unload(workshop.visits.close)
     return page.queue(max_size=MOST_WAITING)
 
 
-def _bind_clips(page: gr.Blocks, workshop: Workshop, tabs: gr.Tabs, edit: EditLayout, fit: FitStep) -> None:
-    """Keep the list of clips up to date, and lead from a clip just made to editing it."""
-    clip = edit.clip.clip
+def _bind_clips(
+    page: gr.Blocks, workshop: Workshop, tabs: gr.Tabs, edit: EditLayout, fit: FitStep, style: StyleLayout
+) -> None:
+    """Keep the lists of clips up to date, and lead from a clip just made to editing it."""
+    clip, lists = edit.clip.clip, [edit.clip.clip, style.clip]
 
-    def refresh(request: gr.Request) -> gr.Dropdown:
-        return gr.Dropdown(workshop.shelf(workshop.visits.of(request)).choices())
+    def refresh(request: gr.Request) -> list[gr.Dropdown]:
+        choices = workshop.shelf(workshop.visits.of(request)).choices()
+        return [gr.Dropdown(choices) for _ in lists]
 
     def open_made(made: str, request: gr.Request) -> Changes:
         choices = workshop.shelf(workshop.visits.of(request)).choices()
         return {tabs: gr.Tabs(selected="edit"), clip: gr.Dropdown(choices, value=made)}
 
-    page.load(refresh, None, [clip], **PRIVATE)
-    fit.made.change(refresh, None, [clip], **PRIVATE)
+    page.load(refresh, None, lists, **PRIVATE)
+    fit.made.change(refresh, None, lists, **PRIVATE)
     fit.edit.click(open_made, [fit.made], [tabs, clip], **PRIVATE).then(
         clip_loader(workshop, edit),
         [clip, edit.clip.atlas_resolution],
@@ -74,19 +85,18 @@ def _bind_clips(page: gr.Blocks, workshop: Workshop, tabs: gr.Tabs, edit: EditLa
     )
 
 
-def _bind_steady(workshop: Workshop, tabs: gr.Tabs, edit: EditLayout, steady: SteadyLayout) -> None:
-    """Lead from a rendered video to its measures, beside those of the video that its clip was made from."""
-    rendered, inputs = edit.result, steady.inputs
-    look = uploader(workshop, steady)
+def _bind_steady(
+    workshop: Workshop, tabs: gr.Tabs, button: gr.Button, video: gr.Video, source: Component, steady: SteadyLayout
+) -> None:
+    """Lead from a video just made to its measures, beside those of the video that it was made from."""
+    inputs, look = steady.inputs, uploader(workshop, steady)
 
-    def open_rendered(video: str | None, source: str | None, request: gr.Request) -> Changes:
+    def open_made(video: str | None, source: str | None, request: gr.Request) -> Changes:
         files: Changes = {tabs: gr.Tabs(selected="steady"), inputs.video: video, inputs.source: source}
         return files | look(video, source, request)
 
-    rendered.video.change(lambda video: gr.Button(visible=bool(video)), [rendered.video], [rendered.steady], **PRIVATE)
-    rendered.steady.click(
-        open_rendered, [rendered.video, edit.clip.source], [tabs, *inputs.files, *steady.of_a_clip], **PRIVATE
-    ).success(
+    video.change(lambda video: gr.Button(visible=bool(video)), [video], [button], **PRIVATE)
+    button.click(open_made, [video, source], [tabs, *inputs.files, *steady.of_a_clip], **PRIVATE).success(
         measurer(workshop, steady),
         inputs.files,
         steady.results.outputs,
@@ -101,6 +111,6 @@ def launch_options() -> LaunchOptions:
         "run_history": False,
         "show_error": True,
         "theme": gr.themes.Soft(),
-        "css": STYLE,
+        "css": STEADY_STYLE + STYLES_STYLE,
         "app_kwargs": {"middleware": [Middleware(Arrivals)]},
     }
