@@ -109,7 +109,7 @@ def moments(judge, picture):
 def compared(name, paint, clip, frames, style, judge, folder):
     """One network on one clip in one style."""
     made = [paint(frame) for frame in frames]
-    small = fitted(style, 256)
+    small = fitted(style)
     look, middle = moments(judge, small), len(frames) // 2
     far = [style_loss(judge(picture[None]), look).item() for picture in (frames[middle], made[middle])]
     colours = [palette(picture, small) for picture in (frames[middle], made[middle])]

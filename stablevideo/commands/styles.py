@@ -63,7 +63,9 @@ def stylize(
     if not any(looks.values()):
         raise InputError("nothing to do; give --style PICTURE, or --foreground or --background with a picture.")
     render_options = RenderOptions(**{**picked(RenderOptions, given), **parse_size(size)})
-    painters = {layer: load_painter(found, options, ckpt, device) for layer, found in looks.items() if found}
+    distinct = {tuple(found) for found in looks.values() if found}
+    painter_of = {found: load_painter(found, options, ckpt, device) for found in distinct}
+    painters = {layer: painter_of[tuple(found)] for layer, found in looks.items() if found}
     clip = load_clip(clip_folder(data, what), device, progress=within(show, 0, 0.3, "loading the clip: "))
     edits = stylize_layers(clip, painters, options, within(show, 0.3, 0.6))
     folder = rendered(clip, edits, log, render_options, within(show, 0.6, 1, "rendering "))

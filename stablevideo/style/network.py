@@ -25,13 +25,10 @@ class Shape:
         Sides of what it is given are whole multiples of this.
     halo_px
         How far a pixel of the result looks, rounded up to whole strides.
-    least_style_px
-        The smallest side of a style picture.
     """
 
     stride: int
     halo_px: int
-    least_style_px: int
 
 
 class StyleNetwork(nn.Module):
@@ -91,12 +88,12 @@ def full_network(mode: Mode) -> StyleNetwork:
     """The published one, at its published size: VGG-19 to relu4_1 for artistic, to relu3_1 for photo."""
     if mode == "artistic":
         encoder, decoder = VGGEncoder(4, vgg_layers()), _VGGDecoder(*decoder_layers())
-        return StyleNetwork(encoder, [SCT((512, 256, 128), wide=2)], decoder, Shape(8, 96, 40))
+        return StyleNetwork(encoder, [SCT((512, 256, 128), wide=2)], decoder, Shape(8, 96))
     encoder, decoder = VGGEncoder(3, vgg_layers()), _VGGDecoder(*decoder_layers()[FROM_RELU3:])
-    return StyleNetwork(encoder, [SCT((256, 128), wide=1)], decoder, Shape(4, 40, 16))
+    return StyleNetwork(encoder, [SCT((256, 128), wide=1)], decoder, Shape(4, 40))
 
 
 def light_network() -> StyleNetwork:
     """The embedded one, transferred at a quarter and an eighth of full size; a mode is a set of its weights."""
     transfers = [SCT((width, width), wide=1) for width in WIDTHS[-2:]]
-    return StyleNetwork(LightEncoder(), transfers, LightDecoder(), Shape(8, 96, 40))
+    return StyleNetwork(LightEncoder(), transfers, LightDecoder(), Shape(8, 96))

@@ -145,7 +145,7 @@ class Painter:
     def _codes(self, style: Tensor) -> list[StyleCode]:
         check_style(style)
         with torch.inference_mode():
-            scaled = fitted(style.to(self.device), self.network.shape.least_style_px)
+            scaled = fitted(style.to(self.device))
             return self.network.codes(padded(scaled[None], self.network.shape.stride))
 
 
@@ -174,13 +174,13 @@ def check_style(style: Tensor, name: str = "a style picture") -> None:
         )
 
 
-def fitted(style: Tensor, least_px: int) -> Tensor:
+def fitted(style: Tensor) -> Tensor:
     """A style picture at the size at which its look is taken: the middle of it, where it is a long strip."""
     height, width = style.shape[1:]
     most = MOST_STRETCH * min(height, width)
     top, left = (max(0, side - most) // 2 for side in (height, width))
     style = style[:, top : top + most, left : left + most]
-    scale = max(STYLE_PX, least_px) / min(style.shape[1:])
+    scale = STYLE_PX / min(style.shape[1:])
     return resize(style[None], (round(style.shape[1] * scale), round(style.shape[2] * scale)))[0]
 
 
