@@ -13,7 +13,7 @@ from ..files import whole_file
 from ..layers.coords import LayerName
 from ..options import RenderOptions, StyleOptions
 from ..progress import within
-from ..style.load import load_painter
+from ..style.load import load_painter, load_painters
 from ..style.video import stylize as stylized
 from ..video.container import PICTURE_SUFFIXES
 from ..video.pictures import read_picture, write_picture
@@ -63,9 +63,7 @@ def stylize(
     if not any(looks.values()):
         raise InputError("nothing to do; give --style PICTURE, or --foreground or --background with a picture.")
     render_options = RenderOptions(**{**picked(RenderOptions, given), **parse_size(size)})
-    distinct = {tuple(found) for found in looks.values() if found}
-    painter_of = {found: load_painter(found, options, ckpt, device) for found in distinct}
-    painters = {layer: painter_of[tuple(found)] for layer, found in looks.items() if found}
+    painters = load_painters(looks, options, ckpt, device)
     clip = load_clip(clip_folder(data, what), device, progress=within(show, 0, 0.3, "loading the clip: "))
     edits = stylize_layers(clip, painters, options, within(show, 0.3, 0.6))
     folder = rendered(clip, edits, log, render_options, within(show, 0.6, 1, "rendering "))

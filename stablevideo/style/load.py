@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..checkpoint import AGAIN, load_strictly, read_checkpoint
 from ..device import resolve
 from ..errors import InputError
+from ..layers.coords import LayerName
 from ..options import StyleOptions
 from ..places import default_folder
 from .network import Mode, StyleNetwork, full_network, light_network
@@ -75,6 +76,18 @@ def load_painter(
     pictures = [read_style(path) for path in styles]
     network = load_style_network(options.mode, options.model, ckpt, device)
     return Painter(network, pictures, options.share, {"pictures": [path.name for path in styles]})
+
+
+def load_painters(
+    looks: Mapping[LayerName, Sequence[Path]],
+    options: StyleOptions | None = None,
+    ckpt: Path | None = None,
+    device: torch.device | str | None = None,
+) -> dict[LayerName, Painter]:
+    """A painter for each layer that gets a look; the same pictures, one painter. Raises as `load_painter`."""
+    distinct = {tuple(found) for found in looks.values() if found}
+    painters = {found: load_painter(found, options, ckpt, device) for found in distinct}
+    return {layer: painters[tuple(found)] for layer, found in looks.items() if found}
 
 
 def load_light(mode: Mode, path: Path) -> StyleNetwork:

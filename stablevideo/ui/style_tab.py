@@ -16,8 +16,7 @@ from ..options import StyleOptions
 from ..progress import within
 from ..results import save_run
 from ..style.gallery import style_pictures
-from ..style.load import load_painter
-from ..style.paint import Painter
+from ..style.load import load_painter, load_painters
 from ..style.video import strength_of_frames, stylize
 from ..video.pictures import read_picture, write_picture
 from ..video.write import write_video
@@ -70,9 +69,8 @@ def _bind_layers(workshop: Workshop, layout: StyleLayout) -> None:
     ) -> Changes:
         visit, report = workshop.begin(request, "style", progress)
         loaded = workshop.clip(workshop.shelf(visit).folder(clip or ""), progress=within(report, 0, 0.3))
-        painters = {
-            name: _painter(workshop, look, second, use, name, options) for name in LAYER_NAMES if layer in (name, BOTH)
-        }
+        looks = {name: _looks(look, second, use, name) for name in LAYER_NAMES if layer in (name, BOTH)}
+        painters = load_painters(looks, options, workshop.settings.ckpt, workshop.settings.device)
         edits = stylize_layers(loaded, painters, options, within(report, 0.3, 0.6))
         atlases = {name: edit.atlas.to(loaded.device) for name, edit in edits.items()}
         middle = [loaded.frame_count // 2]
@@ -107,7 +105,7 @@ def _bind_video(workshop: Workshop, layout: StyleLayout) -> None:
         visit, report = workshop.begin(request, "style", progress)
         clip = read_upload(video)
         check_length(clip, MOST_FRAMES, workshop.settings)
-        painter = _painter(workshop, look, second, use, None, options)
+        painter = load_painter(_looks(look, second, use), options, workshop.settings.ckpt, workshop.settings.device)
         with hidden_folder(clip.path):
             middle = clip.frame_count // 2
             before = clip.frames([middle])[0].float() / 255
@@ -143,7 +141,7 @@ def _bind_picture(workshop: Workshop, layout: StyleLayout) -> None:
         if not picture:
             raise InputError("there is no picture yet; upload one first.")
         before = read_picture(Path(picture))
-        painter = _painter(workshop, look, second, use, None, options)
+        painter = load_painter(_looks(look, second, use), options, workshop.settings.ckpt, workshop.settings.device)
         report(0.3, "painting")
         after = painter.paint(painter.see(before), options.strengths()[0][1], options.keep_colours)
         compared = array(before), array(after)
@@ -166,18 +164,13 @@ def _bind(layout: StyleLayout, target: Target, handler: Callable[..., Changes], 
         button.click(handler, inputs, outputs, **(queue | {"api_name": name}))
 
 
-def _painter(
-    workshop: Workshop, look: str | None, second: str | None, use: str, layer: LayerName | None, options: StyleOptions
-) -> Painter:
-    """With the look in hand that a layer gets, or a whole picture. Raises InputError where none is chosen."""
+def _looks(look: str | None, second: str | None, use: str, layer: LayerName | None = None) -> list[Path]:
+    """The pictures that a layer, or a whole picture, is to look like. Raises InputError where none is chosen."""
     if not look:
         raise InputError("no picture to look like is chosen; click one above, or upload your own.")
-    found = [Path(look)]
     if second and use != FOR_BACKGROUND:
-        found.append(Path(second))
-    elif second and layer == "background":
-        found = [Path(second)]
-    return load_painter(found, options, workshop.settings.ckpt, workshop.settings.device)
+        return [Path(look), Path(second)]
+    return [Path(second if second and layer == "background" else look)]
 
 
 def _made(
