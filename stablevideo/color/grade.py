@@ -32,24 +32,35 @@ class Grade:
         return cls(np.zeros(SIZE))
 
     @classmethod
-    def match(cls, colours: np.ndarray, wanted: np.ndarray) -> Grade:
+    def match(cls, colours: np.ndarray, wanted: np.ndarray, share: float = 1.0) -> Grade:
         """The grade that gives colours [N, 3] the mean and covariance of others [K, 3], moving them least.
 
-        The Monge-Kantorovich map between Gaussians (Pitie and Kokaram 2007, equation 19).
+        The Monge-Kantorovich map between Gaussians (Pitie and Kokaram 2007, equation 19). With a share below 1 they
+        have the others' mean still, and spread only so much of the way towards theirs.
         """
         (mean, spread), (wanted_mean, wanted_spread) = (
             (c.mean(0), np.cov(c.T) + NOISE * np.eye(3)) for c in (colours, wanted)
         )
         root, back = power(spread, 0.5), power(spread, -0.5)
-        matrix = back @ power(root @ wanted_spread @ root, 0.5) @ back
+        full = back @ power(root @ wanted_spread @ root, 0.5) @ back
+        matrix = np.eye(3) + share * (full - np.eye(3))
         found = np.zeros(SIZE)
         found[6:15], found[15:] = (matrix - np.eye(3)).ravel(), wanted_mean - matrix @ mean
         return cls(found)
 
+    @property
+    def matrix(self) -> np.ndarray:
+        """M [3, 3]."""
+        return np.eye(3) + self.coefficients[6:15].reshape(3, 3)
+
+    @property
+    def offset(self) -> np.ndarray:
+        """[3]."""
+        return self.coefficients[15:]
+
     def of(self, colours: np.ndarray) -> np.ndarray:
         """Colours [N, 3] in [0, 1], graded; not clipped."""
-        curved = self._curved(np.maximum(colours, 0.5 / 255))
-        return curved + curved @ self.coefficients[6:15].reshape(3, 3).T + self.coefficients[15:]
+        return self._curved(np.maximum(colours, 0.5 / 255)) @ self.matrix.T + self.offset
 
     def apply(self, frame: np.ndarray) -> np.ndarray:
         """A frame, uint8 [H, W, 3], graded."""
@@ -65,9 +76,8 @@ class Grade:
 
     def tables(self) -> np.ndarray:
         """As `apply_tables` wants them."""
-        matrix = np.eye(3) + self.coefficients[6:15].reshape(3, 3)
-        tables = matrix.T[:, :, None] * self._curved(LEVELS).T[:, None]
-        tables[0] += self.coefficients[15:, None]
+        tables = self.matrix.T[:, :, None] * self._curved(LEVELS).T[:, None]
+        tables[0] += self.offset[:, None]
         return tables
 
     def _curved(self, colours: np.ndarray) -> np.ndarray:

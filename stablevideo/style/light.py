@@ -53,6 +53,7 @@ class LightDecoder(nn.Module):
         widths = WIDTHS[::-1]
         self.refine = nn.ModuleList(Residual(width) for width in widths[:-1])
         self.rise = nn.ModuleList(_conv(before, after) for before, after in pairwise(widths))
+        self.sharpen = Residual(WIDTHS[0])
         self.colours = _conv(WIDTHS[0], 3, scale=0.1, bias=0.5)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
@@ -62,7 +63,7 @@ class LightDecoder(nn.Module):
         to_quarter, to_half, to_full = self.rise
         made = _doubled(at_eighth(eighth), to_quarter)
         made = _doubled(at_quarter(made + quarter), to_half)
-        return self.colours(_doubled(at_half(made), to_full))
+        return self.colours(self.sharpen(_doubled(at_half(made), to_full)))
 
 
 def _doubled(features: Tensor, convolution: nn.Module) -> Tensor:

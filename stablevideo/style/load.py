@@ -75,7 +75,7 @@ def load_painter(
     options = options or StyleOptions()
     pictures = [read_style(path) for path in styles]
     network = load_style_network(options.mode, options.model, ckpt, device)
-    return Painter(network, pictures, options.share, {"pictures": [path.name for path in styles]})
+    return Painter(network, pictures, options.share, options.mode, {"pictures": [path.name for path in styles]})
 
 
 def load_painters(

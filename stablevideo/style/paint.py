@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..color.grade import Grade
-from ..color.spaces import lab_to_rgb, rgb_to_lab
 from ..errors import InputError
 from ..video.pictures import read_picture, resize
-from .network import StyleNetwork
+from .finish import Finish, Look, in_colours_of
+from .network import Mode, StyleNetwork
 from .sct import Moments, MomentSums, StyleCode
 from .tiles import Tile, coarser, padded, tiles
 
@@ -24,7 +22,6 @@ from .tiles import Tile, coarser, padded, tiles
 STYLE_PX = 384
 LEAST_STYLE_PX = 16  # of a style picture that has a look at all
 MOST_STRETCH = 4  # of the longer side over the shorter one, that are looked at
-SAMPLES = 96 * 96  # of a picture's colours
 TILE_PX = {"cpu": 1024, "cuda": 2048}  # a picture up to this is painted whole
 
 
@@ -63,6 +60,8 @@ class Painter:
         One picture [3, h, w] in [0, 1] or two, each at least as large as the network needs, see `check_style`.
     share
         How much of the second there is, in [0, 1].
+    mode
+        What the network was trained for.
     settings
         What is needed to make the same painter again.
 
@@ -77,17 +76,18 @@ class Painter:
         network: StyleNetwork,
         styles: Sequence[Tensor],
         share: float = 0.5,
+        mode: Mode = "artistic",
         settings: dict[str, Any] | None = None,
     ) -> None:
         if not 1 <= len(styles) <= 2:
             raise InputError(f"a painter needs one style picture, or two to mix, got {len(styles)}.")
-        self.network, self.settings = network, settings or {}
+        self.network, self.mode, self.settings = network, mode, settings or {}
         self.device = next(network.parameters()).device
-        shares = [1.0] if len(styles) == 1 else [1 - share, share]
-        self.palette = np.concatenate(
-            [samples(one)[: round(SAMPLES * part)] for one, part in zip(styles, shares, strict=True)]
-        )
-        codes = [self._codes(style) for style in styles]
+        for style in styles:
+            check_style(style)
+        pictures = [fitted(style.to(self.device)) for style in styles]
+        looks, codes = [Look.of(one) for one in pictures], [self._codes(one) for one in pictures]
+        self.look = looks[0] if len(looks) == 1 else looks[0].mixed(looks[1], share)
         self.codes = codes[0] if len(codes) == 1 else [a.mixed(b, share) for a, b in zip(*codes, strict=True)]
 
     @torch.inference_mode()
@@ -116,7 +116,7 @@ class Painter:
     def paint(self, seen: Seen, strength: float = 1.0, keep_colours: bool = False) -> Tensor:
         """The picture in the style -> [3, H, W] in [0, 1]; strength 0 is the picture as it was."""
         strokes = self.strokes(seen)
-        return self.finished(seen, strokes, self.to_palette(seen, strokes), strength, keep_colours)
+        return self.finished(seen, strokes, self.finish(seen, strokes), strength, keep_colours)
 
     @torch.inference_mode()
     def strokes(self, seen: Seen, moments: Sequence[Moments] | None = None) -> Tensor:
@@ -132,21 +132,19 @@ class Painter:
         height, width = seen.size
         return made[0, :, :height, :width].clamp(0, 1)
 
-    def to_palette(self, seen: Seen, strokes: Tensor) -> Grade:
-        """What gives strokes the mean and covariance of the style's own colours: a network comes only near to them."""
-        return Grade.match(samples(strokes, seen.counts), self.palette)
+    def finish(self, seen: Seen, strokes: Tensor) -> Finish:
+        """What strokes still lack of the style."""
+        return Finish.of(strokes, self.look, seen.counts, self.mode)
 
-    def finished(self, seen: Seen, strokes: Tensor, grade: Grade, strength: float, keep_colours: bool) -> Tensor:
-        """Strokes in the style's colours, or in the picture's own, laid on it as strongly as asked for."""
-        before = seen.picture[0, :, : seen.size[0], : seen.size[1]]
-        after = in_colours_of(strokes, before) if keep_colours else graded(strokes, grade)
-        return before.lerp(after, strength)
+    @torch.inference_mode()
+    def finished(self, seen: Seen, strokes: Tensor, finish: Finish, strength: float, keep_colours: bool) -> Tensor:
+        """Strokes in the style's look, or with the picture's own colours, laid on it as strongly as asked for."""
+        before, after = seen.picture[0, :, : seen.size[0], : seen.size[1]], finish.on(strokes)
+        return before.lerp(in_colours_of(after, before) if keep_colours else after, strength)
 
+    @torch.inference_mode()
     def _codes(self, style: Tensor) -> list[StyleCode]:
-        check_style(style)
-        with torch.inference_mode():
-            scaled = fitted(style.to(self.device))
-            return self.network.codes(padded(scaled[None], self.network.shape.stride))
+        return self.network.codes(padded(style[None], self.network.shape.stride))
 
 
 def read_style(path: Path) -> Tensor:
@@ -182,29 +180,6 @@ def fitted(style: Tensor) -> Tensor:
     style = style[:, top : top + most, left : left + most]
     scale = STYLE_PX / min(style.shape[1:])
     return resize(style[None], (round(style.shape[1] * scale), round(style.shape[2] * scale)))[0]
-
-
-def in_colours_of(painted: Tensor, picture: Tensor) -> Tensor:
-    """What was painted, [3, H, W], with a picture's own colours and as light as that on the whole: its strokes stay."""
-    strokes, own = rgb_to_lab(painted[None]), rgb_to_lab(picture[None])
-    light = strokes[:, :1] + (own[:, :1].mean() - strokes[:, :1].mean())
-    return lab_to_rgb(torch.cat([light.clamp(0, 100), own[:, 1:]], 1))[0].clamp(0, 1)
-
-
-def samples(picture: Tensor, counts: Tensor | None = None) -> np.ndarray:
-    """Colours [up to SAMPLES, 3] all over a picture [3, h, w], in no order, of what has a say."""
-    side = round(SAMPLES**0.5)
-    colours = resize(picture[None].cpu(), (side, side))[0].flatten(1).T.double().numpy()
-    if counts is not None:
-        known = resize(counts[None].cpu(), (side, side)).flatten().numpy() > 0.5
-        colours = colours[known] if known.sum() > 1 else colours
-    return np.random.default_rng(0).permutation(colours)
-
-
-def graded(picture: Tensor, grade: Grade) -> Tensor:
-    """A picture [3, h, w] with other colours, in [0, 1]."""
-    colours = torch.from_numpy(grade.of(picture.flatten(1).T.double().cpu().numpy()))
-    return colours.T.reshape(picture.shape).to(picture).clamp(0, 1)
 
 
 def size_ratio(picture: Tensor, features: Tensor) -> int:

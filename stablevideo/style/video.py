@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch import Tensor
 
-from ..color.grade import Grade
 from ..deflicker.scenes import scene_starts
 from ..options import StyleOptions
 from ..progress import Progress, quiet, within
 from ..video.ahead import ahead
 from ..video.read import Video
+from .finish import Finish
 from .paint import Painter
 from .sct import Moments
 
@@ -34,16 +34,16 @@ def stylize(
     told = within(progress, CUTS_FOUND if smooth else 0, 1)
     kept = math.exp(-1 / (options.smoothing_s * float(video.fps))) if smooth else 0.0
     strengths = strength_of_frames(options, video.frame_count)
-    known: tuple[list[Moments], Grade] | None = None
+    known: tuple[list[Moments], Finish] | None = None
     for number, frame in enumerate(ahead(video.chunks(1))):
         seen = painter.see(frame[0].float() / 255)
         before = None if number in starts else known
         moments = smoothed(seen.moments, before[0], kept) if before else seen.moments
         strokes = painter.strokes(seen, moments)
-        grade = painter.to_palette(seen, strokes)
-        grade = grade.mixed(before[1], kept) if before else grade
-        known = moments, grade
-        yield painter.finished(seen, strokes, grade, strengths[number], options.keep_colours)[None]
+        finish = painter.finish(seen, strokes)
+        finish = finish.mixed(before[1], kept) if before else finish
+        known = moments, finish
+        yield painter.finished(seen, strokes, finish, strengths[number], options.keep_colours)[None]
         told((number + 1) / video.frame_count, f"frame {number + 1} of {video.frame_count}")
 
 

@@ -25,21 +25,19 @@ def content_loss(made: Sequence[Tensor], content: Sequence[Tensor]) -> Tensor:
 def style_loss(made: Sequence[Tensor], style: Sequence[Moments], balanced: bool = False) -> Tensor:
     """Squared difference of means and of deviations, over all levels.
 
-    The mean over channels, as published; or, balanced, in shares of what the style itself has, so that a style of
-    strong contrasts does not count a hundred times as much as a faint one (after Cheng et al. 2021).
+    The mean over channels and pictures, as published; or, balanced, of each picture in shares of what its style has
+    itself, so that a style of strong contrasts does not count a hundred times as much as a faint one (after Cheng et
+    al. 2021, who take shares level by level).
     """
     own = [Moments.of(features) for features in made]
-    parts = [
-        _apart(a.mean, b.mean, balanced) + _apart(a.deviation, b.deviation, balanced)
-        for a, b in zip(own, style, strict=True)
-    ]
-    return torch.stack(parts).sum()
+    apart = _total([Moments(a.mean - b.mean, a.deviation - b.deviation) for a, b in zip(own, style, strict=True)])
+    return (apart / _total(style) if balanced else apart).mean()
 
 
-def _apart(made: Tensor, style: Tensor, balanced: bool) -> Tensor:
-    if not balanced:
-        return F.mse_loss(made, style)
-    return ((made - style).square().sum(1) / style.square().sum(1).clamp(min=1e-3)).mean()
+def _total(moments: Sequence[Moments]) -> Tensor:
+    """Squares of all levels, each the mean over its channels, together -> [n]."""
+    squares = [(one.mean.square() + one.deviation.square()).mean((1, 2, 3)) for one in moments]
+    return torch.stack(squares).sum(0)
 
 
 def palette_loss(made: Tensor, style: Tensor) -> Tensor:
