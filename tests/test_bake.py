@@ -34,7 +34,7 @@ def exact(networks, frame):
     return alpha, {n: c.view(height, width, 2) for n, c in canvas.items()}, colours
 
 
-@pytest.mark.parametrize("share_of_clip", [0.1, 0.63])
+@pytest.mark.parametrize("share_of_clip", [0.1, pytest.param(0.63, marks=pytest.mark.slow)])
 def test_uv_and_alpha_are_the_networks(loaded, share_of_clip):
     clip, networks, baked = loaded
     frame = int(clip.frame_count * share_of_clip)

@@ -229,6 +229,7 @@ def test_what_was_stopped_goes_on_from_the_last_state(short, monkeypatch):
     assert again == whole
 
 
+@pytest.mark.slow
 def test_a_killed_command_goes_on(drawn, tmp_path):
     where = ["--data", str(tmp_path / "data"), "--size", "92x60", "--frames", "4"]
     made = [sys.executable, "-m", "stablevideo", "decompose", str(drawn[0]), "--name", "disc", *where]

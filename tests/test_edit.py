@@ -41,6 +41,7 @@ def test_a_colour_word_moves_the_foreground_there_and_leaves_the_background(samp
     assert all(hue_distance(h, HUES[w]) < 45 for h, w in zip(hues, HUES, strict=True)), hues
 
 
+@pytest.mark.slow
 def test_same_seed_same_result_and_another_seed_another(sample, editor, edits):
     options = ForegroundOptions(**QUICK, keyframes="24")
     assert torch.equal(edit_foreground(sample, "a red car", editor, options).atlas, edits["red"].atlas)

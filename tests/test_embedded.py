@@ -121,6 +121,7 @@ def test_structure_follows_the_hint(paint, cutout):
     assert own >= 2 * other, (own, other)
 
 
+@pytest.mark.slow
 def test_colours_through_the_real_path(sample, editor):
     """Edited and rendered: the median hue of the car, and not a pixel of the background."""
     frame = 24

@@ -135,6 +135,7 @@ def test_it_is_laid_out_as_the_original_tools_do(exported, bear_folder):
         assert set(states[key]) <= set(published[key])  # those of these few layers
 
 
+@pytest.mark.slow
 def test_light_is_carried_by_the_networks(clip, tmp_path):
     """A background as bright as its frames, by half of an atlas and a light of 2, comes out as bright."""
     dim = replace(clip.background, atlas=clip.background.atlas / 2, light=torch.full((6, 3, 4, 4), 2.0))

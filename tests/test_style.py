@@ -210,7 +210,14 @@ def test_wrong_files_are_named(tmp_path):
         load_style_network("photo", "embedded", tmp_path)
 
 
-@pytest.mark.parametrize("make", [light_network, lambda: full_network("photo"), lambda: full_network("artistic")])
+@pytest.mark.parametrize(
+    "make",
+    [
+        light_network,
+        lambda: full_network("photo"),
+        pytest.param(lambda: full_network("artistic"), marks=pytest.mark.slow),
+    ],
+)
 def test_tiles_leave_no_seams(make, monkeypatch):
     network = moderate(lively(make()))
     painter = Painter(network, [smooth_picture((60, 70), 3)])

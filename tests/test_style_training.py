@@ -165,7 +165,15 @@ def test_a_run_that_is_stopped_goes_on_as_if_it_had_not_been(folders):
 
 def test_training_teaches_what_it_is_asked_for(folders):
     asked = options(
-        folders, light=True, mode="photo", steps=40, rate=1e-3, colour_weight=20.0, itself_weight=5.0, warm_up=99
+        folders,
+        light=True,
+        mode="photo",
+        steps=40,
+        rate=1e-3,
+        colour_weight=20.0,
+        itself_weight=5.0,
+        warm_up=99,
+        save_every=99,
     )
     network = build("photo", True, "sct")
     contents, styles = (Squares(folder, 64, 64, 0) for folder in (asked.content, asked.style))
