@@ -16,12 +16,13 @@ from stablevideo.style.load import load_light, load_published
 from stablevideo.style.sct import Moments
 from stablevideo.style.vgg import VGGEncoder, vgg_layers
 from tests.test_style import generator, slow_moments
+from training.style import train as train_module
 from training.style.baselines import AdaIN, Linear
 from training.style.export import export_light, export_published
 from training.style.losses import Coherence, content_loss, differences, draw_places, palette_loss, style_loss
 from training.style.painters import TECHNIQUES, paint
 from training.style.pictures import Squares
-from training.style.train import Options, build, train, trained
+from training.style.train import Options, Run, build, rate_at, train, trained
 
 
 def features(count, *shape, seed=0):
@@ -151,7 +152,16 @@ def judge():
 
 
 def test_a_run_that_is_stopped_goes_on_as_if_it_had_not_been(folders):
-    asked = options(folders, light=True, looks=2, colour_weight=20.0, itself_weight=5.0, balanced=True, warm_up=2)
+    asked = options(
+        folders,
+        light=True,
+        looks=2,
+        colour_weight=20.0,
+        itself_weight=5.0,
+        moved_weight=3.0,
+        balanced=True,
+        warm_up=2,
+    )
     whole = train(asked, build("artistic", True, "sct"), judge())
     half = replace(asked, work=folders / "again", steps=3)
     train(half, build("artistic", True, "sct"), judge())
@@ -159,8 +169,30 @@ def test_a_run_that_is_stopped_goes_on_as_if_it_had_not_been(folders):
     for name, values in whole.network.state_dict().items():
         assert torch.allclose(values, resumed.network.state_dict()[name], atol=1e-6), name
     rows = (folders / "again" / "log.csv").read_text().splitlines()
-    assert rows[0] == "step,seconds,content,style,coherence,colour,itself"
+    assert rows[0] == "step,seconds,content,style,coherence,colour,itself,moved"
     assert (folders / "again" / "preview-000006.png").is_file()
+
+
+def test_what_moves_along_costs_nothing(folders, monkeypatch):
+    monkeypatch.setattr(train_module, "NOISE", 0.0)
+    run = Run(options(folders, light=True), build("artistic", True, "sct"), judge())
+    content = torch.rand(2, 3, 64, 64, generator=generator(1))
+    monkeypatch.setattr(run.network, "features", lambda picture: [picture])
+    monkeypatch.setattr(run.network, "paint", lambda features, codes, moments: 1 - features[0])
+    assert run.moved(content, [], [], 1 - content) == 0
+    assert run.moved(content, [], [], 1 - content.roll(1, 3)) > 0.2
+
+
+def test_the_rate_rises_falls_and_ends(folders):
+    published = options(folders, rate=1e-4, steps=160_000)
+    assert rate_at(0, published) == 1e-4
+    assert rate_at(20_000, published) == pytest.approx(5e-5)
+    asked = options(folders, rate=1e-3, steps=100, ramp=10, cool_down=20, decay=0.0)
+    rates = [rate_at(step, asked) for step in range(100)]
+    assert rates[0] == pytest.approx(1e-4)
+    assert rates[10] == rates[79] == 1e-3
+    assert rates[90] == pytest.approx(5e-4)
+    assert rates[99] == pytest.approx(5e-5)
 
 
 def test_training_teaches_what_it_is_asked_for(folders):

@@ -6,6 +6,7 @@ import csv
 import json
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from stablevideo.files import whole_file
 from stablevideo.style.network import Mode, StyleNetwork, full_network, light_network
-from stablevideo.style.sct import Moments
+from stablevideo.style.sct import Moments, StyleCode
 from stablevideo.video.pictures import write_picture
 
 from .baselines import AdaIN, Linear
@@ -25,7 +26,9 @@ from .pictures import Squares
 
 log = logging.getLogger(__name__)
 Transfer = Literal["sct", "adain", "linear"]
-LOSSES = ("content", "style", "coherence", "colour", "itself")
+LOSSES = ("content", "style", "coherence", "colour", "itself", "moved")
+MOVED_PX, NOISE = 8, 0.02  # by how much contents are moved, at the most, and how noisy they become on the way
+BORDER_PX = 16  # within which a picture's border is seen
 LEVEL_CHANNELS = (64, 128, 256, 512)  # of relu1_1 to relu4_1
 AVERAGED = 0.999  # share of the averaged weights that a step keeps, once there are many
 
@@ -49,6 +52,7 @@ class Options:
     rate: float = 1e-4
     decay: float = 5e-5  # rate / (1 + decay * step)
     ramp: int = 0  # steps over which the rate rises at the beginning
+    cool_down: int = 0  # last steps, over which the rate falls to nothing
     clip: float = 0.0  # the gradient's norm at the most, where given
     content_weight: float = 1.0
     style_weight: float = 10.0
@@ -56,7 +60,8 @@ class Options:
     coherence_weight: float = 5.0
     colour_weight: float = 0.0  # of the colours' distribution in normalised Lab
     itself_weight: float = 0.0  # of giving a picture back, without a style and in its own
-    warm_up: int = 0  # steps in which these two alone count: a new encoder first learns to tell colours
+    moved_weight: float = 0.0  # of painting alike what has moved by a few pixels
+    warm_up: int = 0  # steps in which colours and giving back alone count: a new encoder first learns to tell colours
     device: str = "cpu"
     half: bool = False  # the loss network in bfloat16
     seed: int = 0
@@ -88,7 +93,11 @@ class Run:
     def losses(self, content: Tensor, style: Tensor) -> dict[str, Tensor]:
         """Each loss, weighted, of a batch of squares of both."""
         asked = self.options
-        made, styles = self.painted(content, style)
+        features = self.network.features(content)
+        codes, moments = self.network.codes(style), [Moments.of(one) for one in features]
+        looks = range(asked.looks)  # contents in as many of the styles as asked for, each shifted by one
+        made = torch.cat([self.network.paint(features, [c.rolled(n) for c in codes], moments) for n in looks])
+        styles = torch.cat([style.roll(n, 0) for n in looks])
         found = dict[str, Tensor]()
         if asked.colour_weight:
             found["colour"] = asked.colour_weight * palette_loss(made, styles)
@@ -96,6 +105,8 @@ class Run:
             found["itself"] = asked.itself_weight * self.itself(torch.cat([content[::2], style[::2]]))
         if self.step < asked.warm_up:
             return found
+        if asked.moved_weight:
+            found["moved"] = asked.moved_weight * self.moved(content, codes, moments, made[: len(content)])
         with torch.no_grad():
             wanted = [found.repeat(asked.looks, 1, 1, 1) for found in self.seen(content)]
             own = [Moments.of(found) for found in self.seen(style)]
@@ -108,12 +119,19 @@ class Run:
             found["coherence"] = asked.coherence_weight * self.coherence(seen, wanted, draw)
         return found
 
-    def painted(self, content: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-        """Contents in as many of the styles as asked for, each shifted by one: what is made, and after what."""
-        features = self.network.features(content)
-        codes, moments = self.network.codes(style), [Moments.of(found) for found in features]
-        made = [self.network.paint(features, [c.rolled(n) for c in codes], moments) for n in range(self.options.looks)]
-        return torch.cat(made), torch.cat([style.roll(n, 0) for n in range(self.options.looks)])
+    def moved(self, content: Tensor, codes: Sequence[StyleCode], moments: Sequence[Moments], made: Tensor) -> Tensor:
+        """How far contents that have moved and become noisy are painted from what they were, moved along.
+
+        By whole pixels, so that nothing is resampled: what strides make of a picture depends on where it lies on them.
+        """
+        draw = torch.Generator().manual_seed(self.options.seed * 10**7 + self.step)
+        top, left = torch.randint(0, MOVED_PX + 1, (2,), generator=draw).tolist()
+        height, width = (side - MOVED_PX for side in content.shape[2:])
+        window = (..., slice(top, top + height), slice(left, left + width))
+        noisy = content[window] + NOISE * torch.randn(content[window].shape, generator=draw).to(content)
+        again = self.network.paint(self.network.features(noisy), codes, moments)
+        inner = (..., *(slice(BORDER_PX, -BORDER_PX),) * 2)
+        return F.l1_loss(again[inner], made[window][inner])
 
     def itself(self, pictures: Tensor) -> Tensor:
         """How far pictures are from what becomes of them without a style, and in their own."""
@@ -124,8 +142,7 @@ class Run:
     def advance(self, content: Tensor, style: Tensor) -> dict[str, float]:
         """One step."""
         for group in self.optimizer.param_groups:
-            begun = min(1.0, (self.step + 1) / max(1, self.options.ramp))
-            group["lr"] = begun * self.options.rate / (1 + self.options.decay * self.step)
+            group["lr"] = rate_at(self.step, self.options)
         layout = torch.channels_last
         content, style = (squares.to(self.options.device, memory_format=layout) for squares in (content, style))
         found = self.losses(content, style)
@@ -175,6 +192,13 @@ def trained(work: Path) -> StyleNetwork:
     found = {name.removeprefix(prefix): v for name, v in kept["averaged"].items() if name.startswith(prefix)}
     network.load_state_dict(found)
     return network.eval().requires_grad_(False)
+
+
+def rate_at(step: int, options: Options) -> float:
+    """The learning rate of a step."""
+    begun = min(1.0, (step + 1) / max(1, options.ramp))
+    left = min(1.0, (options.steps - step) / max(1, options.cool_down))
+    return begun * left * options.rate / (1 + options.decay * step)
 
 
 def averaged(kept: Tensor, new: Tensor, steps: int | Tensor) -> Tensor:
