@@ -4,8 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from stablevideo.metrics import LUMA
 from stablevideo.style.detail import SCALES, gains, joined, raised, split, strengths
-from stablevideo.style.finish import LIGHT, Finish, Look, in_colours_of, shown
+from stablevideo.style.finish import Finish, Look, in_colours_of, shown
 from tests.clips import smooth_picture
 
 
@@ -93,7 +94,7 @@ def test_what_is_too_bright_keeps_its_hue():
     orange = torch.tensor([1.4, 0.9, 0.2])[:, None, None].expand(-1, 2, 2)
     made = shown(orange)[:, 0, 0]
     assert made.max() <= 1
-    assert (made * torch.tensor(LIGHT)).sum() == pytest.approx(0.9697, abs=1e-3)
+    assert (made * torch.tensor(LUMA)).sum() == pytest.approx(0.9697, abs=1e-3)
     assert (made[0] - made[1]) / (made[1] - made[2]) == pytest.approx(0.5 / 0.7, abs=1e-3)
     within = torch.rand(3, 5, 5, generator=torch.Generator().manual_seed(1))
     assert torch.allclose(shown(within), within, atol=1e-6)

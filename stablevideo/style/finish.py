@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ..color.grade import Grade
 from ..color.spaces import lab_to_rgb, rgb_to_lab
+from ..metrics import luma
 from ..video.pictures import resize
 from .detail import gains, raised, strengths
 from .network import Mode
 
-LIGHT = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 SPREAD = 0.5  # of the way to how a style's colours spread: on all of it, strokes lose more of its look than they gain
 # By how much detail is raised. What is not there cannot be made stronger, only its noise; and a photo keeps its own.
 LIMITS: dict[Mode, tuple[float, float]] = {"artistic": (0.5, 3.0), "photo": (1.0, 1.5)}
@@ -93,7 +93,7 @@ def graded(picture: Tensor, grade: Grade) -> Tensor:
 
 def shown(picture: Tensor) -> Tensor:
     """Colours [3, h, w] brought into [0, 1] towards the grey as light as they are: clipping would change their hue."""
-    light = (picture * picture.new_tensor(LIGHT)[:, None, None]).sum(0).clamp(0, 1)
+    light = luma(picture[None])[0].clamp(0, 1)
     apart = picture - light
     room = torch.where(apart > 0, 1 - light, light) / apart.abs().clamp(min=1e-6)
     return (light + apart * room.amin(0).clamp(max=1)).clamp(0, 1)
