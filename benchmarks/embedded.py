@@ -19,7 +19,7 @@ import torch
 
 from benchmarks.report import REAL, ROOT, clip_folders, report, timed
 from stablevideo import BackgroundOptions, ForegroundOptions, edit_background, edit_foreground, load_clip, load_editor
-from stablevideo.diffusion.hints import canny
+from stablevideo.diffusion.hints import Hint, canny
 from training.embedded.evaluate import (
     edge_f1,
     edges,
@@ -184,7 +184,7 @@ def measure_times(editor):
     hint = canny(100, 200)(torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(0)).round())
     options = ForegroundOptions(**editor.spec.defaults)
     generator = torch.Generator()
-    edit_s, _ = timed(lambda: editor.paint("a red car", hint, "canny", options, generator.manual_seed(0)))
+    edit_s, _ = timed(lambda: editor.paint("a red car", Hint("canny", hint), options, generator.manual_seed(0)))
     load_s, _ = timed(lambda: load_editor(editor.name, editor.ckpt, editor.device))
     size_mb = sum(path.stat().st_size for path in editor.spec.folder.rglob("*") if path.is_file()) / 2**20
     return {"256-pixel edit s": round(edit_s, 2), "load s": round(load_s, 2), "size MB": round(size_mb, 1)}
@@ -208,7 +208,9 @@ def picture_sheet(editor, picture, path):
     tiles = [("hint", picture_of(hint))]
     for look in (*COLOURS, *MATERIALS, *SCENES, *STYLES):
         words = MATERIAL_PROMPTS.get(look) or SCENE_PROMPTS.get(look) or STYLE_PROMPTS.get(look) or look
-        tiles.append((words, picture_of(editor.paint(words, hint, "canny", options, torch.Generator().manual_seed(1)))))
+        tiles.append(
+            (words, picture_of(editor.paint(words, Hint("canny", hint), options, torch.Generator().manual_seed(1))))
+        )
     write_sheet(tiles, path)
 
 

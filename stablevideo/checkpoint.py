@@ -25,11 +25,13 @@ def damaged_file(folder: Path) -> Path | None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """A `.pth` of tensors, mapped from disk rather than read. Refuses a pickle with code in it."""
+    """A `.pth` of tensors, mapped from disk where its format allows it. Refuses a pickle with code in it."""
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        # Before PyTorch 1.6 a checkpoint was a bare pickle, which cannot be mapped.
+        mapped = _begins_with(path, b"P")
+        weights = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError:
-        if not _begins_like_one(path):
+        if not _begins_with(path, b"P", b"\x80"):
             raise InputError(f"{path} is no checkpoint; {AGAIN}.") from None
         raise InputError(f"{path} holds more than tensors, so loading it could run code: refused.") from None
     except (RuntimeError, EOFError, OSError, ValueError) as error:
@@ -41,10 +43,10 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     return weights
 
 
-def _begins_like_one(path: Path) -> bool:
-    """Whether a file begins as a zip or a pickle does, and not as a page that says it was not found."""
+def _begins_with(path: Path, *signs: bytes) -> bool:
+    """Whether a file begins as a zip (P) or a pickle (0x80) does, and not as a page that says it was not found."""
     with path.open("rb") as file:
-        return file.read(1) in (b"P", b"\x80")
+        return file.read(1) in signs
 
 
 def load_strictly(network: torch.nn.Module, state: dict[str, Tensor], path: Path, what: str) -> None:

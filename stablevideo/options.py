@@ -10,6 +10,9 @@ from .errors import InputError
 LONGEST_PX = 768  # of a clip that is decomposed, unless a size is given
 MOST_STRICT = 2.0  # a hint may be followed
 MOST_RADIUS = 64  # frames to either side, that have a say in one
+# What a ControlNet can follow; which of them a model has differs.
+HintKind = Literal["canny", "depth", "picture", "tile", "brightness", "softedge", "lineart"]
+HINT_KINDS: tuple[HintKind, ...] = get_args(HintKind)
 MESH_PX = 32  # a clip is worked on at no less than this
 CURVE_STEP = 0.001  # between a curve's points, at the least
 UNWANTED = (
@@ -17,39 +20,80 @@ UNWANTED = (
 )
 
 
-def option(default: Any, help: str, low: float | None = None, high: float | None = None, step: float = 1) -> Any:
-    """A dataclass field with a one-line help and, for numbers, its range and the step of a slider."""
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "step": step})
+def option(
+    default: Any,
+    help: str,
+    low: float | None = None,
+    high: float | None = None,
+    step: float = 1,
+    offered: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field with a one-line help and, for numbers, its range and the step of a slider.
+
+    `offered` are values of a text that a page lets one pick; others can be typed.
+    """
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "step": step, "offered": offered})
 
 
 @dataclass(frozen=True)
 class DiffusionOptions:
-    """What both edits share; the defaults are the original's. Which hint options bear depends on the model's hint."""
+    """What edits share; the defaults are the original's. Which options of hints matter depends on those followed."""
 
     resolution: int = option(512, "short side of what the model paints, in pixels", 256, 768, 64)
     steps: int = option(20, "denoising steps", 1, 100)
     guidance: float = option(9.0, "how strictly the picture follows the words", 1.0, 30.0, 0.1)
     eta: float = option(0.0, "fresh noise a step: 0 is DDIM, 1 is DDPM", 0.0, 1.0, 0.05)
-    hint_scale: float = option(1.0, "how strictly the picture follows the hint", 0.0, MOST_STRICT, 0.05)
+    hints: str = option(
+        "auto",
+        "what of the source is followed and how strictly, such as 'depth 0.5, canny 0.5', of "
+        f"{', '.join(HINT_KINDS)}, as far as the model knows them; auto takes what is usual",
+        offered=("auto", *HINT_KINDS),
+    )
+    hint_scale: float = option(1.0, "how strictly all hints are followed", 0.0, MOST_STRICT, 0.05)
     seed: int = option(-1, "the same seed gives the same result; -1 draws one", -1, 2147483647)
     added_prompt: str = option("best quality, extremely detailed", "words put behind the prompt")
     negative_prompt: str = option(f"longbody, {UNWANTED}", "what the picture should not show")
     canny_low: int = option(100, "an edge weaker than this is dropped", 1, 255)
     canny_high: int = option(200, "an edge stronger than this starts a line", 1, 255)
     depth_resolution: int = option(512, "short side at which depth is estimated, in pixels", 128, 1024, 64)
+    keep_detail: float = option(
+        0.0, "how much of the source's fine detail takes the place of what was painted; colours stay", 0.0, 1.0, 0.05
+    )
 
     def __post_init__(self) -> None:
         check_options(self)
+        self.strengths()
+
+    def strengths(self) -> dict[HintKind, float]:
+        """Hint -> how strictly it is followed; empty for auto. Raises InputError for what is neither."""
+        asked = str(self.hints).strip()
+        if asked == "auto":
+            return {}
+        found: dict[HintKind, float] = {}
+        for part in asked.split(","):
+            words = part.split()
+            try:
+                strength = float(words[1]) if words[1:] else 1.0
+            except ValueError:
+                strength = math.nan
+            kind = next((kind for kind in HINT_KINDS if words[:1] == [kind]), None)
+            if kind is None or len(words) > 2 or kind in found or not 0 <= strength <= MOST_STRICT:
+                raise InputError(
+                    f"hints must be auto, or such as 'depth 0.5, canny 0.5', each once and from 0 to {MOST_STRICT:g}, "
+                    f"of {', '.join(HINT_KINDS)}; got {self.hints!r}."
+                )
+            found[kind] = strength
+        return found
 
 
 @dataclass(frozen=True)
 class BackgroundOptions(DiffusionOptions):
-    """Editing the background atlas as one picture, under its depth."""
+    """Editing the background atlas as one picture, under its depth where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
 class ForegroundOptions(DiffusionOptions):
-    """Editing keyframes of the foreground under their canny edges, and merging them into one atlas."""
+    """Editing keyframes of the foreground, under canny edges where nothing else is asked for, and merging them."""
 
     added_prompt: str = option(DiffusionOptions.added_prompt + ", no background", "words put behind the prompt")
     negative_prompt: str = option(UNWANTED, "what the picture should not show")
@@ -72,7 +116,6 @@ class ForegroundOptions(DiffusionOptions):
 class RestyleOptions(DiffusionOptions):
     """Painting the whole frames of a video, side by side."""
 
-    hints: str = option("auto", "what frames follow and how strictly, such as 'depth 0.5, canny 0.5', or auto")
     window: int = option(8, "frames painted together; neighbouring windows share half of theirs", 1, 64)
     attention: int = option(
         8, "a frame looks at so many to each side while it is painted, within its window; 0 is at itself alone", 0, 64
@@ -84,29 +127,6 @@ class RestyleOptions(DiffusionOptions):
     deflicker: bool = option(True, "steady the frames along the source's motion, while they are painted and at the end")
     sharpen: float = option(0.0, "how much of the detail lost by steadying is put back at the end", 0.0, 2.0, 0.1)
     color_correction: bool = option(False, "take slow colour drift out at the end, held to the first painted frame")
-
-    def __post_init__(self) -> None:
-        check_options(self)
-        self.strengths()
-
-    def strengths(self) -> dict[str, float]:
-        """Hint -> how strictly it is followed; empty for auto. Raises InputError for what is neither."""
-        if self.hints.strip() == "auto":
-            return {}
-        found: dict[str, float] = {}
-        for part in self.hints.split(","):
-            words = part.split()
-            try:
-                name, strength = words[0], float(words[1]) if words[1:] else 1.0
-            except (IndexError, ValueError):
-                name, strength = "", 0.0
-            if not name or len(words) > 2 or name in found or not 0 <= strength <= MOST_STRICT:
-                raise InputError(
-                    f"hints must be auto, or such as 'depth 0.5, canny 0.5', each once and from 0 to {MOST_STRICT:g}; "
-                    f"got {self.hints!r}."
-                )
-            found[name] = strength
-        return found
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, D
 from stablevideo import Cancelled, InputError, checkpoint, load_editor
 from stablevideo.diffusion import depth, hints, spec
 from stablevideo.diffusion.editor import offload_modules
+from stablevideo.diffusion.hints import Hint
 from stablevideo.diffusion.settle import paint_size
 from stablevideo.edit.choice import keyframe_region
 from stablevideo.options import DiffusionOptions
@@ -176,7 +177,7 @@ class TestModels:
         seen[:, :, :64] = 1
         options = DiffusionOptions(steps=8, resolution=256)
         generator = torch.Generator().manual_seed(0)
-        result = editor.paint("a red wall", hint, "canny", options, generator, start, seen, strength=0.0)
+        result = editor.paint("a red wall", Hint("canny", hint), options, generator, start, seen, strength=0.0)
         kept = result[:, :, :56]
         assert kept[2].mean() > 0.6
         assert kept[:2].mean() < 0.35
@@ -222,7 +223,7 @@ class TestOffload:
         options = DiffusionOptions(steps=2)
         for known in ((), (hint, half, 0.5)):
             generator = torch.Generator().manual_seed(0)
-            editor.paint("a red wall", hint, kind, options, generator, *known, progress=report)
+            editor.paint("a red wall", Hint(kind, hint), options, generator, *known, progress=report)
         # The text encoder is sent back where its weights are elsewhere, which on the CPU they never are.
         assert [names - {"text_encoder"} for names in seen] == [{"unet", kind}] * 4
         assert set(where.values()) == {"cpu"}
@@ -235,12 +236,12 @@ class TestOffload:
 
         generator = torch.Generator().manual_seed(0)
         with pytest.raises(Cancelled):
-            editor.paint("x", torch.zeros(3, 64, 64), "depth", DiffusionOptions(), generator, progress=stop)
+            editor.paint("x", Hint("depth", torch.zeros(3, 64, 64)), DiffusionOptions(), generator, progress=stop)
         assert set(where.values()) == {"cpu"}
 
     def test_the_picture_is_the_same(self, places, editor):
-        hint = smooth_picture((64, 64), 2)
-        paint = lambda e: e.paint("a red wall", hint, "canny", DiffusionOptions(steps=2), torch.Generator())  # noqa: E731
+        hint = Hint("canny", smooth_picture((64, 64), 2))
+        paint = lambda e: e.paint("a red wall", hint, DiffusionOptions(steps=2), torch.Generator())  # noqa: E731
         assert torch.equal(paint(places[0]), paint(editor))
 
     def test_the_depth_model_is_loaded_once_and_waits_on_the_cpu(self, ckpt, monkeypatch):
@@ -249,7 +250,7 @@ class TestOffload:
         loads, moves = [], []
         monkeypatch.setattr(network, "to", lambda place: moves.append(str(place)) or network)
         monkeypatch.setattr(
-            "stablevideo.diffusion.editor.load_depth", lambda _: loads.append(1) or depth.DepthModel(network, 2)
+            "stablevideo.diffusion.hints.load_depth", lambda _: loads.append(1) or depth.DepthModel(network, 2)
         )
         for _ in range(2):
             editor.hint_maker("depth", DiffusionOptions())(smooth_picture((64, 48), 1), (64, 48))
@@ -272,4 +273,4 @@ class Code:
 
 def test_sides_that_do_not_fit_are_an_error(editor):
     with pytest.raises(InputError, match="divisible by 4"):
-        editor.paint("x", torch.zeros(3, 102, 128), "canny", DiffusionOptions(), torch.Generator())
+        editor.paint("x", Hint("canny", torch.zeros(3, 102, 128)), DiffusionOptions(), torch.Generator())

@@ -68,10 +68,10 @@ def test_another_colour_is_no_drift():
 def test_an_edit_is_anchored_on_its_first_keyframe(sample, editor, monkeypatch, corrected, off):
     painted = []
 
-    def paint(self, prompt, hint, *others):
+    def paint(self, prompt, hints, *others):
         tint = torch.tensor([0.6, 0.5, 0.4])[:, None, None] / GAIN ** len(painted)
-        painted.append(hint)
-        grain = torch.rand(3, *hint.shape[1:], generator=torch.Generator().manual_seed(len(painted)))
+        painted.append(hints)
+        grain = torch.rand(3, *hints[0].picture.shape[1:], generator=torch.Generator().manual_seed(len(painted)))
         return tint * (0.9 + 0.2 * grain)
 
     monkeypatch.setattr(type(editor), "paint", paint)

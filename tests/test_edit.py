@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from stablevideo import BackgroundOptions, Cancelled, ForegroundOptions, InputError, edit_background, edit_foreground
+from stablevideo.diffusion.hints import Hint
 from stablevideo.diffusion.settle import paint_size, with_seed
 from stablevideo.edit.choice import choose_keyframes, keyframe_region
 from stablevideo.edit.keyframes import lift_keyframe, propagate
@@ -93,7 +94,7 @@ def test_propagation_carries_the_appearance_over(sample, editor, edits):
 
     def paint(**kept):
         generator = torch.Generator().manual_seed(7)
-        return editor.paint("a picture of a car", hint, "canny", options, generator, **kept)
+        return editor.paint("a picture of a car", Hint("canny", hint), options, generator, **kept)
 
     following, alone = paint(start=carried, seen=seen, strength=0.4), paint()
     distances = [(painted - carried)[known].abs().mean() for painted in (following, alone)]
@@ -133,7 +134,7 @@ def test_background_edit_stays_in_the_background(sample, editor):
     before, after = (next(sample.render(background=b, frames=[24]))[0] for b in (None, edit.atlas))
     assert (after - before)[:, alpha == 0].abs().mean() > 0.02
     assert (after - before)[:, alpha == 1].abs().max() <= 1 / 255
-    assert edit.settings["hint"] in ("canny", "depth")
+    assert edit.settings["hints"] == "canny 1"
 
 
 def test_the_atlas_stays_where_no_keyframe_reached(sample, edits):

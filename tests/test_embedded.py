@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stablevideo import ForegroundOptions, edit_foreground
-from stablevideo.diffusion.hints import canny
+from stablevideo.diffusion.hints import Hint, canny
 from training.embedded import evaluate
 from training.embedded.captions import KINDS, known_words, sample_caption, tokenize, unknown_tokens
 from training.embedded.data import make_sample
@@ -33,13 +33,11 @@ def cutout():
 @pytest.fixture(scope="module")
 def paint(editor, cutout):
     """Paints the cut-out with words, [H, W, 3] in [0, 1]; in half of the usual steps, which the words outlive."""
-    hint = canny(100, 200)(cutout[0], (192, 192))
+    hint = Hint("canny", canny(100, 200)(cutout[0], (192, 192)))
 
     def paint(prompt, seed=1, **changes):
         options = ForegroundOptions(**{**editor.spec.defaults, "steps": 8, **changes})
-        return (
-            editor.paint(prompt, hint, "canny", options, torch.Generator().manual_seed(seed)).permute(1, 2, 0).numpy()
-        )
+        return editor.paint(prompt, hint, options, torch.Generator().manual_seed(seed)).permute(1, 2, 0).numpy()
 
     return paint
 

@@ -18,7 +18,7 @@ from stablevideo.deflicker import deflickered
 from stablevideo.diffusion import frames as frames_module
 from stablevideo.diffusion.editor import offload_modules
 from stablevideo.diffusion.frames import FrameHints, paint_frames
-from stablevideo.diffusion.hints import canny
+from stablevideo.diffusion.hints import Hint, canny
 from stablevideo.diffusion.schedule import EvenDDIM
 from stablevideo.diffusion.smoothing import decoded, smoothing
 from stablevideo.diffusion.windows import shares, smoothing_steps, triangle, windows
@@ -107,14 +107,14 @@ class TestPainting:
         hints = edges(2)
         painted = paint(editor, hints, options)
         for hint, frame in zip(hints.hints, painted, strict=True):
-            alone = editor.paint(PROMPT, (hint / 255).expand(3, -1, -1), "canny", options, seeded())
+            alone = editor.paint(PROMPT, Hint("canny", (hint / 255).expand(3, -1, -1)), options, seeded())
             assert torch.allclose(frame, alone, atol=1e-6)
         assert (painted[0] - painted[1]).abs().mean() > 0.01
 
     def test_the_only_frame_is_a_picture_whatever_the_window(self, editor):
         hints = edges(1)
         painted = paint(editor, hints, TOGETHER, smooth=mean_of_three)
-        alone = editor.paint(PROMPT, (hints.hints[0] / 255).expand(3, -1, -1), "canny", QUICK, seeded())
+        alone = editor.paint(PROMPT, Hint("canny", (hints.hints[0] / 255).expand(3, -1, -1)), QUICK, seeded())
         assert torch.allclose(painted[0], alone, atol=1e-4)
 
     def test_how_frames_are_batched_does_not_matter(self, editor):
@@ -169,7 +169,7 @@ class TestPainting:
     @pytest.mark.parametrize("window", [2, 8])
     def test_stopped_it_leaves_the_model_as_it_was(self, editor, window):
         hint = torch.zeros(3, *SIZE)
-        before = editor.paint(PROMPT, hint, "canny", QUICK, seeded())
+        before = editor.paint(PROMPT, Hint("canny", hint), QUICK, seeded())
         processors, controlnet = editor.pipeline.unet.attn_processors, editor.pipeline.controlnet
 
         def stop(fraction, text):
@@ -181,7 +181,7 @@ class TestPainting:
         after = editor.pipeline.unet.attn_processors
         assert all(after[name] is processors[name] for name in processors)
         assert editor.pipeline.controlnet is controlnet
-        assert torch.equal(editor.paint(PROMPT, hint, "canny", QUICK, seeded()), before)
+        assert torch.equal(editor.paint(PROMPT, Hint("canny", hint), QUICK, seeded()), before)
 
     def test_progress_rises_to_the_end_and_names_frames(self, editor):
         told = []
@@ -290,7 +290,7 @@ class TestSeveralHints:
 
     def test_afterwards_the_editor_paints_as_before(self, two):
         hint = torch.zeros(3, *SIZE)
-        before = two.paint(PROMPT, hint, "depth", QUICK, seeded())
+        before = two.paint(PROMPT, Hint("depth", hint), QUICK, seeded())
 
         def stop(fraction, text):
             assert isinstance(two.pipeline.controlnet, MultiControlNetModel)
@@ -299,7 +299,7 @@ class TestSeveralHints:
         with pytest.raises(Cancelled):
             paint(two, self.both(0.5, 0.5), QUICK, progress=stop)
         assert two.pipeline.controlnet is two.controlnets["canny"]
-        assert torch.equal(two.paint(PROMPT, hint, "depth", QUICK, seeded()), before)
+        assert torch.equal(two.paint(PROMPT, Hint("depth", hint), QUICK, seeded()), before)
 
     def test_where_modules_wait_on_the_cpu_nothing_stays_on_the_device(self, two, monkeypatch):
         """Both places are the same memory here; where a module was sent is told by the index in `cpu:0`."""
@@ -373,7 +373,7 @@ class TestRestyle:
         assert [tuple(frame.shape) for frame in frames] == [(1, 3, 50, 81)] * 4
         assert all(frame.min() >= 0 and frame.max() <= 1 for frame in frames)
         assert made.settings["seed"] >= 0
-        assert (made.settings["video"], made.settings["hint"]) == ("clip", "canny 1")
+        assert (made.settings["video"], made.settings["hints"]) == ("clip", "canny 1")
         again = {name: made.settings[name] for name in vars(TOGETHER)}
         repeated = list(restyle(video, made.settings["prompt"], editor, RestyleOptions(**again)).frames)
         assert all(torch.equal(a, b) for a, b in zip(frames, repeated, strict=True))
@@ -399,7 +399,7 @@ class TestRestyle:
         video = moving(tmp_path / "clip", count=1, size=SIZE)[0]
         frames = list(restyle(video, PROMPT, editor, replace(QUICK, steps=2)).frames)
         hint = canny(QUICK.canny_low, QUICK.canny_high)(video.frames([0])[0] / 255, SIZE)
-        alone = editor.paint(PROMPT, hint, "canny", replace(QUICK, steps=2), seeded())
+        alone = editor.paint(PROMPT, Hint("canny", hint), replace(QUICK, steps=2), seeded())
         assert torch.allclose(frames[0][0], alone, atol=1e-4)
 
     def test_the_last_to_have_a_say_is_what_steadies(self, tmp_path, editor):

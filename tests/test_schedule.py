@@ -4,6 +4,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, LCMScheduler
 
+from stablevideo.diffusion.hints import Hint
 from stablevideo.diffusion.schedule import EvenDDIM, sd15_scheduler
 from stablevideo.options import DiffusionOptions
 
@@ -79,7 +80,7 @@ def test_progress_counts_the_steps_that_were_asked(editor):
     options = DiffusionOptions(steps=7)
     generator = torch.Generator().manual_seed(0)
     report = lambda fraction, text: said.append(text)  # noqa: E731
-    editor.paint("a red car", torch.zeros(3, 64, 64), "canny", options, generator, progress=report)
+    editor.paint("a red car", Hint("canny", torch.zeros(3, 64, 64)), options, generator, progress=report)
     assert said == [f"step {i} of 7" for i in range(1, 8)]
 
 

@@ -30,7 +30,7 @@ def recolour_picture(picture: Tensor, options: RecolourOptions) -> Tensor:
 
 
 def into_gamut(lab: Tensor) -> Tensor:
-    """Lab colours [3, 1, N] -> sRGB in [0, 1], of the same hue and lightness, as much of their chroma as it shows."""
+    """Lab colours [3, H, W] -> sRGB in [0, 1], of the same hue and lightness, as much of their chroma as it shows."""
     rgb = lab_to_rgb(lab)
     beyond = ~_shown(rgb)
     if beyond.any():

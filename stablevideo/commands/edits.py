@@ -63,9 +63,10 @@ def edit(
         raise InputError("nothing to do; write --foreground TEXT, --background TEXT or both.")
     # What is wrong with the options shows before anything is loaded.
     render_options = RenderOptions(**picked(RenderOptions, given))
-    defaults = find_model(model, ckpt).defaults
-    back = BackgroundOptions(**{**defaults, **picked(BackgroundOptions, given)})
-    front = ForegroundOptions(**{**defaults, **picked(ForegroundOptions, given)})
+    spec = find_model(model, ckpt)
+    back = BackgroundOptions(**{**spec.defaults, **picked(BackgroundOptions, given)})
+    front = ForegroundOptions(**{**spec.defaults, **picked(ForegroundOptions, given)})
+    spec.check_hints(front)
     clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.2, "loading the clip: "))
     from ..diffusion.editor import load_editor  # takes seconds
 

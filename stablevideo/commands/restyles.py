@@ -58,7 +58,9 @@ def restyle(
 ) -> None:
     """Paint the whole frames of a video anew by words, without flicker; every video by every prompt."""
     # What is wrong with any of them shows before anything is painted.
-    options = RestyleOptions(**{**find_model(model, ckpt).defaults, **given})
+    spec = find_model(model, ckpt)
+    options = RestyleOptions(**{**spec.defaults, **given})
+    spec.check_hints(options)
     jobs = _jobs(videos, _prompts(prompt, prompts), output)
     from ..diffusion.editor import load_editor  # takes seconds
 

@@ -5,17 +5,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..color.calibrate import calibrate
+from ..color.source_detail import keep_detail
 from ..color.spaces import normalize_colorspace
 from ..diffusion.settle import paint_size, settings_of, with_seed
-from ..diffusion.spec import HintKind
-from ..options import RestyleOptions
+from ..options import HintKind, RestyleOptions
 from ..progress import Progress, counted, quiet, within
 from ..video.pictures import resample, to_uint8
 from ..video.read import Video, read_video
@@ -44,7 +44,8 @@ class Restyled:
     frames
         Each [1, 3, H, W] in [0, 1], float32, of the video's own size, one after the other, once.
     settings
-        What is needed to run it again: video, prompt, model, hints, options, the seed that was used, what it ran on.
+        What is needed to run it again: video, prompt, model, options with the hints and the seed that were used, what
+        it ran on.
     """
 
     frames: Iterator[Tensor]
@@ -91,29 +92,24 @@ def restyle(
     latents = paint_frames(editor, prompt, hints, options, generator, chroma, smooth, told)
     painted = decoded(editor, latents)
     steadied = smooth(painted) if smooth else painted
-    finished = (_finished(frame, options.sharpen, video.size) for frame in steadied)
+    finished: Iterator[Tensor] = (_finished(frame, options.sharpen, video.size) for frame in steadied)
+    if options.keep_detail:
+        finished = _with_detail(finished, video, options.keep_detail)
     frames = counted(finished, video.frame_count, within(progress, PAINTED, 1, "steadying "))
     if options.color_correction and video.frame_count > 1:
         frames = _held_to_first(frames, video)
-    named = ", ".join(f"{kind} {strength:g}" for kind, strength in strengths.items())
-    return Restyled(frames, {"video": video.path.name, **settings_of(prompt, editor, named, options)})
+    return Restyled(frames, {"video": video.path.name, **settings_of(prompt, editor, strengths, options)})
 
 
 def check_restyle(prompt: str, editor: "Editor", options: RestyleOptions) -> dict[HintKind, float]:
     """Raise InputError for what `restyle` would refuse of these, whatever the video; else which hints are followed."""
     from ..diffusion.frames import check_frames
 
-    strengths = _strengths(editor, options)
+    strengths = editor.strengths(options, "depth")
+    if not options.strengths() and AUTO.keys() <= set(editor.kinds):
+        strengths = AUTO
     check_frames(editor, prompt, tuple(strengths), options)
     return strengths
-
-
-def _strengths(editor: "Editor", options: RestyleOptions) -> dict[HintKind, float]:
-    """What the frames follow: what is asked for, or both of `AUTO` where the model does, else the one it has."""
-    asked = cast(dict[HintKind, float], options.strengths())
-    if asked:
-        return asked
-    return AUTO if AUTO.keys() <= editor.controlnets.keys() else {editor.hint_for("depth"): 1.0}
 
 
 def _smoothed(smoother: Smoother, video: Video, frames: Iterator[Tensor]) -> Iterator[Tensor]:
@@ -128,22 +124,32 @@ def _looked_at(
     size: tuple[int, int],
     progress: Progress,
 ) -> tuple[list["FrameHints"], Tensor | None]:
-    """The hints of all frames, grey and uint8, and where colour has a say, their chroma at the latents' size."""
+    """The hints of all frames, uint8, and where colour has a say, their chroma at the latents' size."""
     from ..diffusion.frames import FrameHints
+    from ..diffusion.hints import COLOURED
 
-    makers = {kind: editor.hint_maker(kind, options) for kind in strengths}
-    hints = {kind: torch.empty(video.frame_count, 1, *size, dtype=torch.uint8) for kind in strengths}
+    make = editor.hints_maker(strengths, options)
+    hints = {
+        kind: torch.empty(video.frame_count, 3 if kind in COLOURED else 1, *size, dtype=torch.uint8)
+        for kind in strengths
+    }
     factor = editor.pipeline.vae_scale_factor
     small = size[0] // factor, size[1] // factor
     chroma = torch.empty(video.frame_count, 2, *small) if options.colour_bias else None
     for i, chunk in enumerate(video.chunks(1)):
         picture = chunk[0].float() / 255
-        for kind, make in makers.items():
-            hints[kind][i] = to_uint8(make(picture, size)[:1])
+        for hint in make(picture, size):
+            hints[hint.kind][i] = to_uint8(hint.picture[: hints[hint.kind].shape[1]])
         if chroma is not None:
             chroma[i] = F.adaptive_avg_pool2d(normalize_colorspace(picture)[1:], small)
         progress((i + 1) / video.frame_count, f"hints of frame {i + 1} of {video.frame_count}")
     return [FrameHints(kind, hints[kind], strength) for kind, strength in strengths.items()], chroma
+
+
+def _with_detail(frames: Iterator[Tensor], video: Video, amount: float) -> Iterator[Tensor]:
+    """Frames [1, 3, H, W] in [0, 1] with the video's own detail."""
+    for frame, own in zip(frames, video.chunks(1), strict=True):
+        yield keep_detail(frame[0], own[0].float() / 255, amount)[None]
 
 
 def _held_to_first(frames: Iterator[Tensor], video: Video) -> Iterator[Tensor]:

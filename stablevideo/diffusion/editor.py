@@ -1,6 +1,6 @@
 """Prompt and hint -> picture, by Stable Diffusion with a ControlNet through diffusers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,16 @@ from torch import Tensor
 
 from ..device import free_memory, resolve
 from ..errors import InputError
-from ..options import DiffusionOptions
+from ..options import DiffusionOptions, HintKind
 from ..places import default_folder
 from ..progress import Progress, quiet
-from .depth import DepthModel, load_depth
-from .hints import HintMaker, canny, depth
-from .spec import HintKind, ModelSpec, find_model
+from .hints import Hint, HintMaker, HintMakers
+from .spec import ModelSpec, check_kinds, find_model
 from .steps import AfterStep, Known, encode, latent_mask
-from .weights import build_pipeline, load_parts
+from .weights import build_pipeline, load_controlnet, load_parts
+
+# picture [3, h, w] in [0, 1], (height, width) -> all hints of it, at that size
+HintsMaker = Callable[[Tensor, tuple[int, int]], list[Hint]]
 
 
 @dataclass
@@ -34,19 +36,24 @@ class Editor:
     pipeline
         diffusers' pipeline over its modules; the ControlNet in it is the one of the last hint used.
     controlnets
-        One for each kind of hint that the model can follow.
+        Those loaded by now, one for each kind of hint; `controlnet` loads the others that the model has.
+    makers
+        What makes its hints.
     ckpt
-        Where a depth model is looked for.
+        Where further ControlNets are looked for.
     device
         Where it paints.
+    offload
+        Whether each module waits on the CPU for its turn.
     """
 
     spec: ModelSpec
     pipeline: StableDiffusionControlNetPipeline
     controlnets: dict[HintKind, Any]
+    makers: HintMakers
     ckpt: Path
     device: torch.device
-    _depth: DepthModel | None = None
+    offload: bool = False
 
     @property
     def name(self) -> str:
@@ -58,19 +65,49 @@ class Editor:
         """What the model computes in."""
         return self.pipeline.unet.dtype
 
+    @property
+    def kinds(self) -> tuple[HintKind, ...]:
+        """The hints that it can follow; the first is the usual one."""
+        return tuple(dict.fromkeys([*self.controlnets, *self.spec.kinds]))
+
+    def controlnet(self, kind: HintKind) -> Any:
+        """The ControlNet of that hint, loaded when first asked for. Raises InputError where it cannot be had."""
+        self.check_hint(kind)
+        if kind not in self.controlnets:
+            loaded = load_controlnet(self.spec, self.ckpt, kind, self.dtype)
+            self.controlnets[kind] = loaded if self.offload else loaded.to(self.device)
+        return self.controlnets[kind]
+
     def hint_for(self, wanted: HintKind) -> HintKind:
-        """The hint wanted, where the model has a ControlNet for it, else the one it has."""
-        return wanted if wanted in self.controlnets else next(iter(self.controlnets))
+        """The hint wanted, where the model has a ControlNet for it, else the first that it has."""
+        return wanted if wanted in self.kinds else self.kinds[0]
+
+    def strengths(self, options: DiffusionOptions, usual: HintKind) -> dict[HintKind, float]:
+        """Hint -> how strictly it is followed: as asked for, else the usual one alone, or the first that there is.
+
+        Raises InputError for one that the model does not follow.
+        """
+        asked = options.strengths()
+        check_kinds(self.name, asked, self.kinds)
+        return asked or {self.hint_for(usual): 1.0}
 
     def hint_maker(self, kind: HintKind, options: DiffusionOptions) -> HintMaker:
-        """What makes the hints of that kind. A depth model is loaded once and kept, on the CPU between uses.
+        """What makes the hints of that kind. Raises InputError where its network cannot be had."""
+        return self.makers.of(kind, options)
 
-        Raises InputError where there is no depth model.
+    def hints_maker(self, strengths: Mapping[HintKind, float], options: DiffusionOptions) -> HintsMaker:
+        """What makes all hints of a picture. Whatever has to be loaded for them, is loaded now.
+
+        Raises InputError where one of their networks or ControlNets cannot be had.
         """
-        if kind == "canny":
-            return canny(options.canny_low, options.canny_high)
-        self._depth = self._depth or load_depth(self.ckpt)
-        return depth(self._depth, options.depth_resolution, self.device)
+        makers = {kind: self.hint_maker(kind, options) for kind in strengths}
+        for kind in strengths:
+            self.controlnet(kind)
+
+        def make(picture: Tensor, size: tuple[int, int]) -> list[Hint]:
+            return [Hint(kind, makers[kind](picture, size), strength) for kind, strength in strengths.items()]
+
+        return make
 
     def check(self, prompt: str, options: DiffusionOptions) -> None:
         """Raise InputError for what `paint` would refuse, before any work is done."""
@@ -82,14 +119,12 @@ class Editor:
 
     def check_hint(self, kind: str) -> None:
         """Raise InputError for a kind of hint that the model has no ControlNet for."""
-        if kind not in self.controlnets:
-            raise InputError(f"{self.name} follows {' and '.join(self.controlnets)}, got the hint {kind!r}.")
+        check_kinds(self.name, [kind], self.kinds)
 
     def paint(
         self,
         prompt: str,
-        hint: Tensor,
-        kind: HintKind,
+        hints: Hint | Sequence[Hint],
         options: DiffusionOptions,
         generator: torch.Generator,
         start: Tensor | None = None,
@@ -107,10 +142,10 @@ class Editor:
         ----------
         prompt
             What to paint; the options' added prompt is put behind it.
-        hint
-            [3, h, w] in [0, 1], sides divisible by 8: also the size of the result.
-        kind
-            What the hint shows.
+        hints
+            One, or several that are followed at once; of one size, which is the result's.
+        options
+            Their `hint_scale` multiplies all strengths; their `hints` have no say here.
         generator
             On the CPU, so that the same seed gives the same noise whatever the device.
         start, seen
@@ -125,12 +160,15 @@ class Editor:
         Raises
         ------
         InputError
-            The device ran out of memory, or the safety checker held the picture back.
+            No hints, or ones that do not fit the model or each other; the device ran out of memory, or the safety
+            checker held the picture back.
         """
         self.check(prompt, options)
-        pipeline, size = self.pipeline, (hint.shape[1], hint.shape[2])
-        self._follow(kind)
-        with torch.inference_mode(), self.memory(size):
+        hints = [hints] if isinstance(hints, Hint) else list(hints)
+        pipeline, size = self.pipeline, _size_of(hints)
+        shown, scales = [each.picture[None] for each in hints], [each.strength * options.hint_scale for each in hints]
+        several = len(hints) > 1
+        with torch.inference_mode(), self.following([each.kind for each in hints]), self.memory(size):
             latents = self.noise(size, generator)
             known = None
             if start is not None and seen is not None and strength < 1:
@@ -140,10 +178,10 @@ class Editor:
             result = pipeline(
                 prompt=full_prompt(prompt, options),
                 negative_prompt=options.negative_prompt,
-                image=hint[None],
+                image=shown if several else shown[0],
                 num_inference_steps=options.steps,
                 guidance_scale=options.guidance,
-                controlnet_conditioning_scale=options.hint_scale,
+                controlnet_conditioning_scale=scales if several else scales[0],
                 eta=options.eta,
                 generator=generator,
                 latents=latents,
@@ -155,10 +193,10 @@ class Editor:
         # A copy made outside inference mode, so that networks can be trained on it.
         return result.images[0].float().cpu()
 
-    def _follow(self, kind: HintKind) -> None:
-        """Put the ControlNet of that hint into the pipeline, under its offload hooks where it has any."""
-        if self.pipeline.controlnet is not self.controlnets[kind]:
-            self.pipeline.controlnet = self.controlnets[kind]
+    def _follow(self, controlnet: Any) -> None:
+        """Put a ControlNet into the pipeline, under its offload hooks where it has any."""
+        if self.pipeline.controlnet is not controlnet:
+            self.pipeline.controlnet = controlnet
             self.pipeline.maybe_free_model_hooks()
 
     @contextmanager
@@ -167,14 +205,14 @@ class Editor:
 
         Afterwards it is the first kind's alone. `memory` belongs within: it takes all that followed off the device.
         """
-        self._follow(kinds[0])
+        followed = [self.controlnet(kind) for kind in kinds]
+        self._follow(followed[0])
         try:
-            if len(kinds) > 1:
-                self.pipeline.controlnet = MultiControlNetModel([self.controlnets[kind] for kind in kinds])
-                self.pipeline.maybe_free_model_hooks()
+            if len(followed) > 1:
+                self._follow(MultiControlNetModel(followed))
             yield
         finally:
-            self._follow(kinds[0])
+            self._follow(followed[0])
 
     def noise(self, size: tuple[int, int], generator: torch.Generator) -> Tensor:
         """Latents of pure noise [1, c, h / 8, w / 8] for a picture of `size`, on the device."""
@@ -206,6 +244,14 @@ class Editor:
         finally:
             self.pipeline.maybe_free_model_hooks()
             free_memory()
+
+
+def _size_of(hints: Sequence[Hint]) -> tuple[int, int]:
+    """(height, width) of all hints."""
+    sizes = {(each.picture.shape[1], each.picture.shape[2]) for each in hints}
+    if len(sizes) != 1:
+        raise InputError(f"a picture follows one hint or several of one size, got sizes {sorted(sizes)}.")
+    return sizes.pop()
 
 
 def full_prompt(prompt: str, options: DiffusionOptions) -> str:
@@ -246,13 +292,14 @@ def load_editor(
     pipeline = build_pipeline(spec, ckpt, parts, safety_checker)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.vae.enable_slicing()
-    if offload and place.type == "cuda":
+    offload = offload and place.type == "cuda"
+    if offload:
         offload_modules(pipeline, place)
     else:
         pipeline.to(place)
         for controlnet in parts.controlnets.values():
             controlnet.to(place)
-    return Editor(spec, pipeline, parts.controlnets, ckpt, place)
+    return Editor(spec, pipeline, parts.controlnets, HintMakers(ckpt, place), ckpt, place, offload)
 
 
 def offload_modules(pipeline: StableDiffusionControlNetPipeline, device: torch.device) -> None:

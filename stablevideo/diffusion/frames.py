@@ -14,13 +14,12 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..options import RestyleOptions
+from ..options import HintKind, RestyleOptions
 from ..progress import Progress, quiet, within
 from .colour_attention import colour_attention
 from .editor import Editor, full_prompt
 from .schedule import EvenDDIM
 from .smoothing import Smooth, smoothing
-from .spec import HintKind
 from .windows import shares, smoothing_steps, windows
 
 

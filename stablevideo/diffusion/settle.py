@@ -1,10 +1,11 @@
 """What is settled before a model paints, and what is recorded of it."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..options import DiffusionOptions
+from ..options import DiffusionOptions, HintKind
 
 if TYPE_CHECKING:
     from .editor import Editor
@@ -26,13 +27,18 @@ def with_seed(options: Options) -> Options:
     return options if options.seed >= 0 else replace(options, seed=secrets.randbelow(2**31))
 
 
-def settings_of(prompt: str, editor: "Editor", hint: str, options: DiffusionOptions) -> dict[str, Any]:
-    """All that is needed to paint it again, and what it was painted on."""
+def settings_of(
+    prompt: str, editor: "Editor", strengths: Mapping[HintKind, float], options: DiffusionOptions
+) -> dict[str, Any]:
+    """All that is needed to paint it again, and what it was painted on.
+
+    `hints` are those that were followed, so that auto means the same to a model that has learned others since.
+    """
     return {
         "prompt": prompt,
         "model": editor.name,
         "device": editor.device.type,
         "dtype": str(editor.dtype).removeprefix("torch."),
-        "hint": hint,
         **vars(options),
+        "hints": ", ".join(f"{kind} {strength:g}" for kind, strength in strengths.items()),
     }

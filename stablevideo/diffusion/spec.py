@@ -1,19 +1,52 @@
 """Which models can paint, which hints they follow, and where their weights lie."""
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import InputError
 from ..hub import is_whole, local_folder
+from ..options import DiffusionOptions, HintKind
 
-HintKind = Literal["canny", "depth"]
+
+@dataclass(frozen=True)
+class Published:
+    """A ControlNet on the Hub, and its smallest file of weights."""
+
+    repository: str
+    weights: str = "diffusion_pytorch_model.fp16.safetensors"
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """What is downloaded."""
+        return "config.json", self.weights
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """What a folder of it must hold to be used as it is: safetensors do where a pickle is published, too."""
+        safe = self.weights.endswith(".safetensors")
+        return "config.json", "*.safetensors" if safe else "diffusion_pytorch_model.*"
+
 
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-CONTROLNETS: dict[HintKind, str] = {
-    "canny": "lllyasviel/control_v11p_sd15_canny",
-    "depth": "lllyasviel/control_v11f1p_sd15_depth",
+CONTROLNETS: dict[HintKind, Published] = {
+    "canny": Published("lllyasviel/control_v11p_sd15_canny"),
+    "depth": Published("lllyasviel/control_v11f1p_sd15_depth"),
+    "picture": Published("lllyasviel/control_v11e_sd15_ip2p"),
+    # No safetensors are published: a pickle, which is read as tensors alone.
+    "tile": Published("lllyasviel/control_v11f1e_sd15_tile", "diffusion_pytorch_model.bin"),
+    # Published in float32 alone.
+    "brightness": Published("latentcat/control_v1p_sd15_brightness", "diffusion_pytorch_model.safetensors"),
+    "softedge": Published("lllyasviel/control_v11p_sd15_softedge"),
+    "lineart": Published("lllyasviel/control_v11p_sd15_lineart"),
+}
+# Loaded with a model, where it has them; the others when they are first asked for.
+FIRST_KINDS: tuple[HintKind, ...] = ("canny", "depth")
+# Where a folder model keeps the ControlNet of each hint.
+CONTROLNET_FOLDERS: dict[HintKind, str] = {
+    kind: "controlnet" if kind == "canny" else f"controlnet_{kind}" for kind in CONTROLNETS
 }
 # What is downloaded of the base model, and what a folder of it must hold to be used as it is.
 SD15_PATTERNS = ("*/*.json", "*/*.txt", "model_index.json", "*/*model.fp16.safetensors")
@@ -23,8 +56,6 @@ SD15_NEEDED = (
     "tokenizer/*.json",
     *(f"{part}/{files}" for part in ("text_encoder", "unet", "vae") for files in ("config.json", "*.safetensors")),
 )
-CONTROLNET_PATTERNS = ("config.json", "diffusion_pytorch_model.fp16.safetensors")
-CONTROLNET_NEEDED = ("config.json", "*.safetensors")
 SINGLE_FILES: dict[HintKind, str] = {"canny": "control_sd15_canny.pth", "depth": "control_sd15_depth.pth"}
 
 
@@ -44,17 +75,40 @@ class ModelSpec:
     fast: bool = False
     most_steps: int = 100
 
+    @property
+    def kinds(self) -> tuple[HintKind, ...]:
+        """The hints that it can follow: those that a folder has a ControlNet for, else all that are published."""
+        if self.form != "folder":
+            return tuple(CONTROLNETS)
+        return tuple(kind for kind, name in CONTROLNET_FOLDERS.items() if (self.folder / name).is_dir())
+
+    @property
+    def first_kinds(self) -> tuple[HintKind, ...]:
+        """Those whose ControlNets are loaded with it; at least one, where it has any."""
+        return tuple(kind for kind in FIRST_KINDS if kind in self.kinds) or self.kinds[:1]
+
+    def check_hints(self, options: DiffusionOptions) -> None:
+        """Raise InputError for a hint asked for that it has no ControlNet for."""
+        check_kinds(self.name, options.strengths(), self.kinds)
+
+
+def check_kinds(model: str, asked: Iterable[str], known: Sequence[str]) -> None:
+    """Raise InputError for a kind of hint that a model does not follow."""
+    for kind in asked:
+        if kind not in known:
+            raise InputError(f"{model} follows {' and '.join(known)}, got the hint {kind!r}.")
+
 
 def find_models(ckpt: Path) -> dict[str, ModelSpec]:
     """Every model that can be asked for: what lies in `ckpt/` first, then what the Hub would give."""
     found: dict[str, ModelSpec] = {}
     if (ckpt / "embedded" / "unet").is_dir():
         title = "embedded: small, built in, a limited vocabulary, no download"
-        card = json.loads((ckpt / "embedded" / "model.json").read_text(encoding="utf-8"))
-        found["embedded"] = ModelSpec("embedded", title, "folder", ckpt / "embedded", card["options"])
+        folder = ckpt / "embedded"
+        found["embedded"] = ModelSpec("embedded", title, "folder", folder, _defaults(folder))
     for folder in sorted(path.parent for path in ckpt.glob("*/model_index.json")):
         if folder.name not in ("embedded", local_folder(SD15, ckpt).name):
-            found[folder.name] = ModelSpec(folder.name, f"{folder.name}: in ckpt/", "folder", folder)
+            found[folder.name] = ModelSpec(folder.name, f"{folder.name}: in ckpt/", "folder", folder, _defaults(folder))
     single = _single_files_are_there(ckpt)
     where = "in ckpt/" if single or _hub_is_local(ckpt) else "4 GB, downloaded on first use"
     form: Literal["single", "hub"] = "single" if single else "hub"
@@ -80,10 +134,24 @@ def find_model(name: str | None, ckpt: Path) -> ModelSpec:
     return models[name]
 
 
+def _defaults(folder: Path) -> dict[str, Any]:
+    """The option values that a folder's `model.json` asks for under "options"; none where there is no such file."""
+    card = folder / "model.json"
+    if not card.is_file():
+        return {}
+    try:
+        values = json.loads(card.read_text(encoding="utf-8")).get("options", {})
+        DiffusionOptions(**values)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f'{card} must hold JSON whose "options" all edits have: {error}') from None
+    return values
+
+
 def _single_files_are_there(ckpt: Path) -> bool:
     return all((ckpt / name).is_file() for name in SINGLE_FILES.values())
 
 
 def _hub_is_local(ckpt: Path) -> bool:
-    controlnets = (is_whole(local_folder(name, ckpt), CONTROLNET_NEEDED) for name in CONTROLNETS.values())
+    first = (CONTROLNETS[kind] for kind in FIRST_KINDS)
+    controlnets = (is_whole(local_folder(each.repository, ckpt), each.needed) for each in first)
     return is_whole(local_folder(SD15, ckpt), SD15_NEEDED) and all(controlnets)

@@ -2,7 +2,7 @@
 
 Three forms: diffusers folders in `ckpt/` (the embedded model is one), the original single files
 `control_sd15_canny.pth` and `control_sd15_depth.pth` (base model and ControlNet in one), and the Hub,
-which is asked into `ckpt/` where neither lies there.
+which is asked into `ckpt/` where neither lies there. Only the ControlNets of the usual hints are loaded with a model.
 """
 
 import json
@@ -29,16 +29,15 @@ from transformers import CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIP
 from ..checkpoint import AGAIN, load_module, load_settings, load_strictly, read_checkpoint
 from ..errors import InputError
 from ..hub import hub_folder
+from ..options import HintKind
 from .schedule import EvenDDIM, sd15_scheduler
 from .spec import (
-    CONTROLNET_NEEDED,
-    CONTROLNET_PATTERNS,
+    CONTROLNET_FOLDERS,
     CONTROLNETS,
     SD15,
     SD15_NEEDED,
     SD15_PATTERNS,
     SINGLE_FILES,
-    HintKind,
     ModelSpec,
 )
 
@@ -47,13 +46,12 @@ LCM_FILE = "pytorch_lora_weights.safetensors"
 TOKENIZER = "openai/clip-vit-large-patch14"
 TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
 FOLDER_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-# Where a folder model keeps the ControlNet of each hint.
-CONTROLNET_FOLDERS: dict[HintKind, str] = {"canny": "controlnet", "depth": "controlnet_depth"}
+PICKLED = "diffusion_pytorch_model.bin"
 
 
 @dataclass
 class Parts:
-    """The modules a pipeline is made of, and one ControlNet for each kind of hint."""
+    """The modules a pipeline is made of, and the ControlNets of the usual hints."""
 
     unet: UNet2DConditionModel
     vae: AutoencoderKL | AutoencoderTiny
@@ -77,16 +75,26 @@ def load_parts(spec: ModelSpec, ckpt: Path, dtype: torch.dtype) -> Parts:
     diffusers.utils.logging.set_verbosity_error()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    if spec.form == "folder":
-        return _load_folder(spec.folder, dtype)
     if spec.form == "single":
         return _load_single_files(ckpt, dtype)
-    base = hub_folder(SD15, ckpt, SD15_PATTERNS, SD15_NEEDED)
-    parts = _load_folder(base, dtype, controlnets={})
-    for kind, name in CONTROLNETS.items():
-        folder = hub_folder(name, ckpt, CONTROLNET_PATTERNS, CONTROLNET_NEEDED)
-        parts.controlnets[kind] = load_module(ControlNetModel, folder, dtype)
+    if not spec.kinds:
+        raise InputError(f"{spec.folder} lacks a ControlNet; put one into {spec.folder / 'controlnet'}.")
+    folder = spec.folder if spec.form == "folder" else hub_folder(SD15, ckpt, SD15_PATTERNS, SD15_NEEDED)
+    parts = _load_folder(folder, dtype)
+    for kind in spec.first_kinds:
+        parts.controlnets[kind] = load_controlnet(spec, ckpt, kind, dtype)
     return parts
+
+
+def load_controlnet(spec: ModelSpec, ckpt: Path, kind: HintKind, dtype: torch.dtype) -> ControlNetModel:
+    """Load the ControlNet of one kind of hint that the model follows, strictly, on the CPU.
+
+    Beside the original's single files, those of further kinds come from the Hub. Raises InputError as `load_parts`.
+    """
+    if spec.form == "folder":
+        return _controlnet_in(spec.folder / CONTROLNET_FOLDERS[kind], dtype)
+    published, instead = CONTROLNETS[kind], "follow another hint"
+    return _controlnet_in(hub_folder(published.repository, ckpt, published.patterns, published.needed, instead), dtype)
 
 
 def build_pipeline(
@@ -117,18 +125,23 @@ def build_pipeline(
     return pipeline
 
 
-def _load_folder(folder: Path, dtype: torch.dtype, controlnets: dict[HintKind, ControlNetModel] | None = None) -> Parts:
+def _controlnet_in(folder: Path, dtype: torch.dtype) -> ControlNetModel:
+    """From safetensors; where there are none, from a pickle that holds tensors and nothing else."""
+    if any(folder.glob("*.safetensors")) or not (folder / PICKLED).is_file():
+        return load_module(ControlNetModel, folder, dtype)
+    try:
+        model = ControlNetModel.from_config(ControlNetModel.load_config(folder, local_files_only=True))
+    except (OSError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())[:400]
+        raise InputError(f"{folder} holds no usable ControlNetModel ({reason}); {AGAIN}.") from None
+    return _strict(model, read_checkpoint(folder / PICKLED), folder / PICKLED, dtype)
+
+
+def _load_folder(folder: Path, dtype: torch.dtype) -> Parts:
+    """All but the ControlNets."""
     missing = [part for part in FOLDER_PARTS if not (folder / part).is_dir()]
     if missing:
         raise InputError(f"{folder} lacks {', '.join(missing)}; a diffusers folder holds {', '.join(FOLDER_PARTS)}.")
-    if controlnets is None:
-        controlnets = {
-            kind: load_module(ControlNetModel, folder / name, dtype)
-            for kind, name in CONTROLNET_FOLDERS.items()
-            if (folder / name).is_dir()
-        }
-        if not controlnets:
-            raise InputError(f"{folder} lacks a ControlNet; put one into {folder / 'controlnet'}.")
     checker = extractor = None
     if (folder / "safety_checker").is_dir():
         checker = load_module(StableDiffusionSafetyChecker, folder / "safety_checker", dtype)
@@ -139,7 +152,7 @@ def _load_folder(folder: Path, dtype: torch.dtype, controlnets: dict[HintKind, C
         load_module(CLIPTextModel, folder / "text_encoder", dtype),
         load_settings(CLIPTokenizer, folder / "tokenizer"),
         load_settings(EvenDDIM, folder / "scheduler"),
-        controlnets,
+        {},
         checker,
         extractor,
     )

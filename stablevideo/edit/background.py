@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..color.source_detail import keep_detail
 from ..diffusion.settle import paint_size, settings_of, with_seed
 from ..layers.layered_video import LayeredVideo
 from ..options import BackgroundOptions
@@ -22,17 +23,19 @@ def edit_background(
     options: BackgroundOptions | None = None,
     progress: Progress = quiet,
 ) -> Edit:
-    """Paint the whole background atlas anew, under its depth (or its edges, where the model has no depth).
+    """Paint the whole background atlas anew, under the hints asked for, else its depth, where the model follows depth.
 
-    Raises InputError for an empty prompt or missing weights, Cancelled if the progress callback says so.
+    Raises InputError for an empty prompt, hints that the model does not follow, or missing weights, Cancelled if the
+    progress callback says so.
     """
     options = with_seed(options or BackgroundOptions(**editor.spec.defaults))
     editor.check(prompt, options)
-    kind = editor.hint_for("depth")
+    strengths = editor.strengths(options, "depth")
     layer = clip.background
-    hint = editor.hint_maker(kind, options)(layer.atlas, paint_size(layer.size, options.resolution))
+    hints = editor.hints_maker(strengths, options)(layer.atlas, paint_size(layer.size, options.resolution))
     generator = torch.Generator().manual_seed(options.seed)
-    painted = editor.paint(prompt, hint, kind, options, generator, progress=progress)
+    painted = editor.paint(prompt, hints, options, generator, progress=progress)
     atlas, coverage = layer.atlas.cpu(), layer.coverage.cpu()
-    edited = torch.lerp(atlas, resample(painted, layer.size), coverage)
-    return Edit(edited, coverage, (), {"layer": "background", **settings_of(prompt, editor, kind, options)})
+    painted = keep_detail(resample(painted, layer.size), atlas, options.keep_detail, coverage)
+    edited = torch.lerp(atlas, painted, coverage)
+    return Edit(edited, coverage, (), {"layer": "background", **settings_of(prompt, editor, strengths, options)})

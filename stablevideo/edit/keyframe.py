@@ -20,7 +20,7 @@ class Keyframe:
     frame, region
         Which frame, and which part of it (top, left, bottom, right, in the clip's pixels).
     pictures
-        uint8 [8, h, w]: before, after, hint (grey) and alpha, at the size that was painted.
+        uint8 [10, h, w]: before, after, hint (the first, of several) and alpha, at the size that was painted.
     """
 
     frame: int
@@ -29,8 +29,8 @@ class Keyframe:
 
     @classmethod
     def pack(cls, frame: int, region: Region, before: Tensor, hint: Tensor, after: Tensor, alpha: Tensor) -> "Keyframe":
-        """Keep pictures [3, h, w] in [0, 1], a grey hint [3, h, w] and alpha [1, h, w]."""
-        parts = (to_uint8(part).cpu() for part in (before, after, hint[:1], alpha))
+        """Keep pictures [3, h, w] in [0, 1], the hint among them, and alpha [1, h, w]."""
+        parts = (to_uint8(part).cpu() for part in (before, after, hint, alpha))
         return cls(frame, region, torch.cat(list(parts)))
 
     @property
@@ -46,18 +46,18 @@ class Keyframe:
     @property
     def hint(self) -> Tensor:
         """What the painting followed -> [3, h, w] in [0, 1]."""
-        return (self.pictures[6:7] / 255).expand(3, -1, -1)
+        return self.pictures[6:9] / 255
 
     @property
     def alpha(self) -> Tensor:
         """How much of each pixel is the layer's -> [1, h, w] in [0, 1]."""
-        return self.pictures[7:] / 255
+        return self.pictures[9:] / 255
 
     def at_clip_size(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """`after` and `alpha` at the clip's own resolution, on a device."""
         top, left, bottom, right = self.region
         small = resize((self.pictures[3:] / 255)[None].to(device), (bottom - top, right - left))[0]
-        return small[:3], small[4:]
+        return small[:3], small[6:]
 
 
 def reconstruction_error(layer: Layer, size: tuple[int, int], atlas: Tensor, keyframes: Sequence[Keyframe]) -> float:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..color.source_detail import keep_detail
 from ..diffusion.settle import paint_size, settings_of, with_seed
-from ..diffusion.spec import HintKind
 from ..layers.layered_video import LayeredVideo
 from ..layers.warp import Region
 from ..options import ForegroundOptions
@@ -23,8 +23,7 @@ from .merge import Lift, merge, reach
 from .painting import Edit
 
 if TYPE_CHECKING:
-    from ..diffusion.editor import Editor
-    from ..diffusion.hints import HintMaker
+    from ..diffusion.editor import Editor, HintsMaker
 
 SEEN = 0.5  # an earlier edit counts as seen from this coverage on
 PAINTING = 0.9  # of the time, about; the rest goes into merging
@@ -38,8 +37,7 @@ class _Brush:
     prompt: str
     editor: "Editor"
     options: ForegroundOptions
-    kind: HintKind
-    make_hint: "HintMaker"
+    make_hints: "HintsMaker"
     generator: torch.Generator
 
 
@@ -54,17 +52,18 @@ def edit_foreground(
 
     Inter-frame propagation: the first keyframe is painted from noise; for each further one the edits so far
     are mapped through the atlas into its frame, noised to `options.strength` and denoised under its own
-    hint, so that their appearance carries over. What no earlier keyframe saw starts from noise.
+    hints, so that their appearance carries over. What no earlier keyframe saw starts from noise.
 
-    Raises InputError for an empty prompt, keyframes that are none, or missing weights.
+    Raises InputError for an empty prompt, keyframes that are none, hints that the model does not follow, or missing
+    weights.
     """
     options = with_seed(options or ForegroundOptions(**editor.spec.defaults))
     editor.check(prompt, options)
     frames = _frames(clip, options.keyframes)
     options = replace(options, keyframes=", ".join(map(str, frames)))
-    kind = editor.hint_for("canny")
+    strengths = editor.strengths(options, "canny")
     generator = torch.Generator().manual_seed(options.seed)
-    brush = _Brush(clip, prompt, editor, options, kind, editor.hint_maker(kind, options), generator)
+    brush = _Brush(clip, prompt, editor, options, editor.hints_maker(strengths, options), generator)
     keyframes: list[Keyframe] = []
     lifts: list[Lift] = []
     share = PAINTING / len(frames)
@@ -75,7 +74,7 @@ def edit_foreground(
         lifts.append(lift)
     progress(PAINTING, "merging the keyframes")
     atlas, changed = _one_atlas(clip, keyframes, lifts, options, within(progress, PAINTING, 1))
-    settings = {"layer": "foreground", **settings_of(prompt, editor, kind, options)}
+    settings = {"layer": "foreground", **settings_of(prompt, editor, strengths, options)}
     settings["keyframe_error"] = round(reconstruction_error(clip.foreground, clip.size, atlas, keyframes), 5)
     return Edit(atlas.cpu(), changed.cpu(), tuple(keyframes), settings)
 
@@ -112,20 +111,20 @@ def _paint_keyframe(brush: _Brush, frame: int, earlier: Sequence[Lift], progress
     window = (..., slice(top, bottom), slice(left, right))
     size = paint_size((bottom - top, right - left), options.resolution)
     alpha = resize(clip.alpha([frame])[window], size)[0]
-    before = resample(clip.source([frame])[window][0], size) * alpha
-    hint = brush.make_hint(before, size)
+    source = resample(clip.source([frame])[window][0], size)
+    before = source * alpha
+    hints = brush.make_hints(before, size)
     start = seen = None
     if earlier:
         carried, known = propagate(clip, frame, region, size, earlier)
         start, seen = torch.lerp(before, carried, known) * alpha, known * (alpha > SEEN)
-    after = brush.editor.paint(
-        brush.prompt, hint, brush.kind, options, brush.generator, start, seen, options.strength, progress
-    )
+    after = brush.editor.paint(brush.prompt, hints, options, brush.generator, start, seen, options.strength, progress)
+    after = keep_detail(after, source.to(after), options.keep_detail, alpha.to(after))
     lift = lift_keyframe(clip, frame, region, after.to(clip.device))
     if earlier and options.color_correction:
         after = (after * drift_gain(clip.foreground.atlas, earlier, lift).to(after)).clamp(0, 1)
         lift = lift_keyframe(clip, frame, region, after.to(clip.device))
-    return Keyframe.pack(frame, region, before, hint, after, alpha), lift
+    return Keyframe.pack(frame, region, before, hints[0].picture, after, alpha), lift
 
 
 def _one_atlas(

@@ -21,7 +21,8 @@ class Edit:
     keyframes
         Empty for the background and for a picture of one's own.
     settings
-        What is needed to run it again: prompt, model, hint, options, the seed that was used, and what it ran on.
+        What is needed to run it again: prompt, model, options with the hints and the seed that were used, and what it
+        ran on.
     uncoloured
         The atlas before it was recoloured, [3, Ha, Wa]; None where it was not.
     """

@@ -18,7 +18,10 @@ OWN_PICTURE = """A picture of the atlas's shape: save the atlas from above and d
 the atlas stays; without transparency it takes the atlas's place."""
 RECOLOUR = """Without words or a model: the layer's colours are turned, strengthened or lightened; shapes stay.
 It begins from the edited atlas where there is one; pressing again begins there too, so the sliders never add up."""
-IN_SIGHT: dict[LayerName, tuple[str, ...]] = {"foreground": ("keyframes", "seed"), "background": ("seed",)}
+IN_SIGHT: dict[LayerName, tuple[str, ...]] = {
+    "foreground": ("keyframes", "seed", "hints"),
+    "background": ("seed", "hints"),
+}
 ATLAS_PX = 240  # as high as the page shows the source and its atlases
 KEYFRAMES_PX = 260
 LEAST_ATLAS, MOST_ATLAS, ATLAS_STEP = 500, 4000, 100

@@ -15,7 +15,7 @@ from .messages import with_messages
 from .settings import Settings
 from .widgets import Widget
 
-OF_A_MODEL = ("resolution", "steps", "guidance")
+OF_A_MODEL = ("resolution", "steps", "guidance", "hints", "keep_detail")
 
 
 def about(ckpt: Path, name: str) -> str:

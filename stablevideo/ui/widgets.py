@@ -10,7 +10,7 @@ import gradio as gr
 
 from ..options import choices
 
-Widget = gr.Radio | gr.Checkbox | gr.Textbox | gr.Number | gr.Slider
+Widget = gr.Radio | gr.Dropdown | gr.Checkbox | gr.Textbox | gr.Number | gr.Slider
 MOST_SLID = 10000  # a slider over more is too fine for a hand
 
 
@@ -47,6 +47,10 @@ def _widget(item: Field) -> Widget:
         return gr.Radio(list(choices(item)), value=default, label=label, info=meta["help"])
     if item.type is bool:
         return gr.Checkbox(default, label=label, info=meta["help"])
+    if meta["offered"]:
+        return gr.Dropdown(
+            list(meta["offered"]), value=default, label=label, info=meta["help"], allow_custom_value=True
+        )
     if item.type is str:
         return gr.Textbox(default, label=label, info=meta["help"], lines=1)
     if meta["high"] > MOST_SLID:
