@@ -29,6 +29,7 @@ from stablevideo import (
 from stablevideo.errors import InputError
 from stablevideo.layers.store import save_layers
 from stablevideo.nla.networks import NLAConfig, NLANetworks, save_networks
+from stablevideo.options import HINT_KINDS
 from stablevideo.progress import Cancelled
 from stablevideo.results import save_run
 from stablevideo.ui import edit_tab, shelf, visits
@@ -93,6 +94,15 @@ def quick(**changes):
 
 
 @pytest.mark.parametrize("options", [ForegroundOptions, BackgroundOptions])
+def test_hints_can_be_picked_and_several_can_be_typed(options):
+    widget = option_widgets(options)["hints"]
+    assert [value for _, value in widget.choices] == ["auto", *HINT_KINDS]
+    assert widget.allow_custom_value
+    for picked in ("auto", *HINT_KINDS):
+        options(hints=picked)
+
+
+@pytest.mark.parametrize("options", [ForegroundOptions, BackgroundOptions])
 def test_widgets_have_the_options_defaults_and_ranges(options):
     widgets = option_widgets(options)
     assert list(widgets) == [item.name for item in fields(options)]
@@ -127,6 +137,14 @@ def test_every_step_has_a_named_endpoint(person):
         assert {p["parameter_name"] for p in endpoints[f"/style_{of}"]["parameters"]} == style | own
     resolution = next(p for p in endpoints["/restyle"]["parameters"] if p["parameter_name"] == "resolution")
     assert resolution["parameter_default"] == 256  # the model's own
+
+
+def test_hints_that_are_typed_reach_the_edit(person):
+    person.predict("small", api_name="/load_clip")
+    _, gallery = person.predict("a red car", keyframes="1", hints="canny 0.5", **quick(), api_name="/edit_foreground")
+    assert len(gallery) == 3
+    with pytest.raises(Exception, match="Embedded follows canny, got the hint 'tile'"):
+        person.predict("winter scene", hints="canny 0.5, tile", **quick(), api_name="/edit_background")
 
 
 def test_the_whole_job_by_client(person):

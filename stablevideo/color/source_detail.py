@@ -11,7 +11,8 @@ from .spaces import rgb_to_lab
 
 FINE = 1 / 40  # of the short side: the Gaussian's sigma, which tells detail from shapes; 13 pixels of 512
 INNER = (0.05, 0.95)  # quantiles of lightness between which its spread is taken, whatever few pixels do
-# How much weaker or stronger detail may become. A flat repaint has no spread: half of the detail comes back to it.
+STEADY = 10.0  # of L*, added to both spreads, so that two flat pictures compare as alike
+# How much weaker or stronger detail may become: on a flat repaint of a varied picture, half of it comes back.
 WEAKEST, STRONGEST = 0.5, 2.0
 MOST_SAMPLES = 100_000  # that quantiles are taken of
 
@@ -21,8 +22,8 @@ def keep_detail(painted: Tensor, source: Tensor, amount: float, weight: Tensor |
 
     Detail is what a Gaussian takes out of lightness (L*), so that hue and, where sRGB shows it, chroma stay the painted
     picture's, and so does lightness at large. It is brought to the painted picture's contrast by one factor: the ratio
-    of how far the histograms of lightness spread. The histogram of the painted detail itself has no say: where a
-    model paints a blur, it would take the source's detail away again.
+    of how far the histograms of what the Gaussian leaves spread. Histograms of detail itself have no say: where a model
+    paints a blur, matching them would take the source's detail away again.
 
     Parameters
     ----------
@@ -42,16 +43,16 @@ def keep_detail(painted: Tensor, source: Tensor, amount: float, weight: Tensor |
         return painted
     lab, own = rgb_to_lab(painted.float()), rgb_to_lab(source.float())[0]
     counts = torch.ones_like(own) if weight is None else weight[0].float()
-    gain = (_spread(lab[0], counts) / _spread(own, counts)).clamp(WEAKEST, STRONGEST)
-    light = lab[0] + amount * (gain * _fine(own, counts) - _fine(lab[0], counts))
+    shapes, own_shapes = _smooth(lab[0], counts), _smooth(own, counts)
+    gain = ((_spread(shapes, counts) + STEADY) / (_spread(own_shapes, counts) + STEADY)).clamp(WEAKEST, STRONGEST)
+    light = torch.lerp(lab[0], shapes + gain * (own - own_shapes), amount)
     detailed = into_gamut(torch.stack([light.clamp(0, 100), lab[1], lab[2]]))
     return torch.lerp(painted, detailed.to(painted), counts.to(painted))
 
 
-def _fine(light: Tensor, counts: Tensor) -> Tensor:
-    """What a Gaussian over the pixels that count takes out of lightness [h, w]."""
-    known = _blurred(counts).clamp(min=1e-6)
-    return light - _blurred(light * counts) / known
+def _smooth(light: Tensor, counts: Tensor) -> Tensor:
+    """Lightness [h, w] under a Gaussian over the pixels that count."""
+    return _blurred(light * counts) / _blurred(counts).clamp(min=1e-6)
 
 
 def _blurred(values: Tensor) -> Tensor:
@@ -61,9 +62,9 @@ def _blurred(values: Tensor) -> Tensor:
 
 
 def _spread(light: Tensor, counts: Tensor) -> Tensor:
-    """Between two quantiles of the lightness of the pixels that count; never 0."""
+    """Between two quantiles of the lightness of the pixels that count."""
     known = light[counts > 0.5]
     if not known.numel():
-        return light.new_ones(())
+        return light.new_zeros(())
     low, high = torch.quantile(known[:: 1 + known.numel() // MOST_SAMPLES], light.new_tensor(INNER))
-    return (high - low).clamp(min=0.1)
+    return high - low
