@@ -239,6 +239,34 @@ class TestOffload:
             editor.paint("x", Hint("depth", torch.zeros(3, 64, 64)), DiffusionOptions(), generator, progress=stop)
         assert set(where.values()) == {"cpu"}
 
+    def test_a_controlnet_that_comes_later_waits_on_the_cpu_too(self, places, monkeypatch):
+        editor = places[0]
+        late = copy.deepcopy(editor.controlnets["canny"])
+        later = replace(
+            editor,
+            spec=replace(editor.spec, form="hub"),  # which has every kind
+            controlnets={"canny": editor.controlnets["canny"]},
+            offload=True,
+        )
+        monkeypatch.setattr("stablevideo.diffusion.editor.load_controlnet", lambda *_: late)
+        moves, move = [], torch.nn.Module.to
+
+        def to(module, *arguments, **others):
+            if module is late:
+                moves.append(str(arguments[0]))
+            return move(module, *arguments, **others)
+
+        monkeypatch.setattr(torch.nn.Module, "to", to)
+        assert later.controlnet("tile") is late
+        assert moves == []
+        seen = []
+        later.paint(
+            "x", Hint("tile", torch.zeros(3, 64, 64)), DiffusionOptions(steps=2), torch.Generator(),
+            progress=lambda *_: seen.append(moves[-1]),
+        )  # fmt: skip
+        assert seen == ["cpu:0"] * 2
+        assert moves[-1] == "cpu"
+
     def test_the_picture_is_the_same(self, places, editor):
         hint = Hint("canny", smooth_picture((64, 64), 2))
         paint = lambda e: e.paint("a red wall", hint, DiffusionOptions(steps=2), torch.Generator())  # noqa: E731

@@ -1,6 +1,6 @@
 """Prompt and hint -> picture, by Stable Diffusion with a ControlNet through diffusers."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,11 @@ from ..errors import InputError
 from ..options import DiffusionOptions, HintKind
 from ..places import default_folder
 from ..progress import Progress, quiet
-from .hints import Hint, HintMaker, HintMakers
+from .hints import Hint, HintMaker, HintMakers, HintsMaker, common_size
+from .settle import full_prompt
 from .spec import ModelSpec, check_kinds, find_model
 from .steps import AfterStep, Known, encode, latent_mask
 from .weights import build_pipeline, load_controlnet, load_parts
-
-# picture [3, h, w] in [0, 1], (height, width) -> all hints of it, at that size
-HintsMaker = Callable[[Tensor, tuple[int, int]], list[Hint]]
 
 
 @dataclass
@@ -165,7 +163,7 @@ class Editor:
         """
         self.check(prompt, options)
         hints = [hints] if isinstance(hints, Hint) else list(hints)
-        pipeline, size = self.pipeline, _size_of(hints)
+        pipeline, size = self.pipeline, common_size(hints)
         shown, scales = [each.picture[None] for each in hints], [each.strength * options.hint_scale for each in hints]
         several = len(hints) > 1
         with torch.inference_mode(), self.following([each.kind for each in hints]), self.memory(size):
@@ -244,19 +242,6 @@ class Editor:
         finally:
             self.pipeline.maybe_free_model_hooks()
             free_memory()
-
-
-def _size_of(hints: Sequence[Hint]) -> tuple[int, int]:
-    """(height, width) of all hints."""
-    sizes = {(each.picture.shape[1], each.picture.shape[2]) for each in hints}
-    if len(sizes) != 1:
-        raise InputError(f"a picture follows one hint or several of one size, got sizes {sorted(sizes)}.")
-    return sizes.pop()
-
-
-def full_prompt(prompt: str, options: DiffusionOptions) -> str:
-    """The words asked for, with the options' added ones behind them."""
-    return ", ".join(part for part in (prompt.strip(), options.added_prompt) if part)
 
 
 def load_editor(

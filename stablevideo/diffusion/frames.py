@@ -17,8 +17,9 @@ from ..errors import InputError
 from ..options import HintKind, RestyleOptions
 from ..progress import Progress, quiet, within
 from .colour_attention import colour_attention
-from .editor import Editor, full_prompt
+from .editor import Editor
 from .schedule import EvenDDIM
+from .settle import full_prompt
 from .smoothing import Smooth, smoothing
 from .windows import shares, smoothing_steps, windows
 

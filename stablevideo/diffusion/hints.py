@@ -1,6 +1,6 @@
 """Hints: what a ControlNet follows. Each maker takes a picture of any size and the size of the hint."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import InputError
 from ..metrics import luma
 from ..options import DiffusionOptions, HintKind
 from ..video.pictures import resample, resize, to_uint8
@@ -38,6 +39,18 @@ class Hint:
     kind: HintKind
     picture: Tensor
     strength: float = 1.0
+
+
+# picture [3, h, w] in [0, 1], (height, width) -> all hints of it, at that size
+HintsMaker = Callable[[Tensor, tuple[int, int]], list[Hint]]
+
+
+def common_size(hints: Sequence[Hint]) -> tuple[int, int]:
+    """(height, width) of all hints of a picture. Raises InputError where there are none, or of several sizes."""
+    sizes = {(each.picture.shape[1], each.picture.shape[2]) for each in hints}
+    if len(sizes) != 1:
+        raise InputError(f"a picture follows one hint or several of one size, got sizes {sorted(sizes)}.")
+    return sizes.pop()
 
 
 @dataclass

@@ -27,6 +27,11 @@ def with_seed(options: Options) -> Options:
     return options if options.seed >= 0 else replace(options, seed=secrets.randbelow(2**31))
 
 
+def full_prompt(prompt: str, options: DiffusionOptions) -> str:
+    """The words asked for, with the options' added ones behind them."""
+    return ", ".join(part for part in (prompt.strip(), options.added_prompt) if part)
+
+
 def settings_of(
     prompt: str, editor: "Editor", strengths: Mapping[HintKind, float], options: DiffusionOptions
 ) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from .merge import Lift, merge, reach
 from .painting import Edit
 
 if TYPE_CHECKING:
-    from ..diffusion.editor import Editor, HintsMaker
+    from ..diffusion.editor import Editor
+    from ..diffusion.hints import HintsMaker
 
 SEEN = 0.5  # an earlier edit counts as seen from this coverage on
 PAINTING = 0.9  # of the time, about; the rest goes into merging
