@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from stablevideo import InputError, StyleOptions, read_video, stylize, stylize_layer, write_video
+from stablevideo.edit.style import stylize_layers
 from stablevideo.layers.store import save_layers
 from stablevideo.style.gallery import style_pictures
 from stablevideo.style.load import load_painter
@@ -123,6 +124,30 @@ def test_a_layer_at_strength_nought_is_the_layer_and_an_edit_can_be_painted_over
     assert torch.equal(over.atlas, red.atlas)
     full = stylize_layer(clip, "background", painter)
     assert psnr(full.atlas, clip.background.atlas) < 25
+
+
+def test_layers_in_one_style_stay_as_far_apart_as_in_a_painted_frame(sample):
+    """The dark part of a clip stays the dark one: each layer by itself is brought to the style's own brightness."""
+    painter, frame = load_painter([style_pictures()["oil"]]), sample.frame_count // 2
+    alpha = sample.alpha([frame])[0]
+    inside, outside = (alpha > 0.9).float(), (alpha < 0.1).float()
+
+    def apart(picture):
+        light = picture.mean(0, keepdim=True)
+        return ((light * inside).sum() / inside.sum() - (light * outside).sum() / outside.sum()).item()
+
+    source = sample.source([frame])[0]
+    wanted = apart(painter.paint(painter.see(source)))
+
+    def rendered(edits):
+        atlases = {layer: edit.atlas for layer, edit in edits.items()}
+        return apart(next(sample.render(frames=[frame], **atlases))[0])
+
+    layers = ("foreground", "background")
+    together = rendered(stylize_layers(sample, dict.fromkeys(layers, painter)))
+    single = rendered({layer: stylize_layer(sample, layer, painter) for layer in layers})
+    assert abs(together - wanted) < 0.06, (together, wanted)
+    assert abs(together - wanted) < 0.5 * abs(single - wanted), (together, single, wanted)
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ from ..layers.coords import LayerName
 from ..layers.layered_video import LayeredVideo
 from ..options import StyleOptions
 from ..progress import Progress, quiet, within
+from ..style.finish import Finish
 from ..style.paint import Painter
+from ..style.sct import Moments
 from ..video.pictures import resample, resize
 from .painting import Edit
 
@@ -21,12 +23,23 @@ def stylize_layers(
     options: StyleOptions | None = None,
     progress: Progress = quiet,
 ) -> dict[LayerName, Edit]:
-    """Each layer that has a painter, in its style."""
+    """Each layer that has a painter, in its style.
+
+    Layers in one style are painted by what a whole frame is like: each by itself, they would come out equally light and
+    equally coloured, and a dark bear would vanish before its wall.
+    """
+    together = frame_look(clip, *painters.values()) if len({*painters.values()}) < len(painters) else None
     shares = {layer: place / len(painters) for place, layer in enumerate(painters)}
     return {
-        layer: stylize_layer(clip, layer, painter, options, progress=within(progress, shares[layer], 1))
+        layer: stylize_layer(clip, layer, painter, options, None, together, within(progress, shares[layer], 1))
         for layer, painter in painters.items()
     }
+
+
+def frame_look(clip: LayeredVideo, painter: Painter, *_: Painter) -> tuple[list[Moments], Finish]:
+    """By what the middle frame of a clip is painted: moments of its features, and what its strokes still lack."""
+    seen = painter.see(clip.source([clip.frame_count // 2])[0].cpu())
+    return seen.moments, painter.finish(seen, painter.strokes(seen))
 
 
 def stylize_layer(
@@ -35,9 +48,12 @@ def stylize_layer(
     painter: Painter,
     options: StyleOptions | None = None,
     edited: Edit | None = None,
+    look: tuple[list[Moments], Finish] | None = None,
     progress: Progress = quiet,
 ) -> Edit:
     """Paint a layer's atlas, or an edit of it, in the style that a painter has in hand.
+
+    `look` is what it is painted by, as `frame_look` has it; what the atlas itself is like without.
 
     The atlas is painted at about the size at which frames show it. Texels that no frame sees are painted too, so that
     no rim of the old look is left at the edge of those seen, but have no say in what the atlas is like.
@@ -50,7 +66,9 @@ def stylize_layer(
     height, width = (max(1, round(side / factor)) for side in own.size)
     small, counts = resample(before, (height, width)), resize(coverage[None], (height, width))[0]
     seen = painter.see(small, counts)
-    made = painter.paint(seen, keep_colours=options.keep_colours).cpu()
+    strokes = painter.strokes(seen, look[0] if look else None)
+    finish = look[1] if look else painter.finish(seen, strokes)
+    made = painter.finished(seen, strokes, finish, 1.0, options.keep_colours).cpu()
     atlas = before.lerp(resample(made, own.size), options.strengths()[0][1])
     progress(1, f"painted the {layer} atlas")
     keyframes, settings = (edited.keyframes, edited.settings) if edited else ((), {"layer": layer})
