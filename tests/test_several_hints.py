@@ -285,6 +285,7 @@ class TestChoosing:
 
 
 class TestEdits:
+    @pytest.mark.slow
     def test_layers_follow_several_and_record_them(self, sample, editor_of_many):
         options = BackgroundOptions(**EDIT, hints="canny 0.4, picture 0.6")
         both = edit_background(sample, "winter scene", editor_of_many, options)
@@ -333,6 +334,7 @@ class TestDefaults:
         (folder / "model.json").write_text('{"options": {"hints": "picture", "keep_detail": 0.25, "resolution": 256}}')
         return folder.parent
 
+    @pytest.mark.slow
     def test_a_folder_says_what_it_usually_follows(self, model, sample):
         editor = load_editor("mine", model, "cpu")
         assert editor.spec.defaults == {"hints": "picture", "keep_detail": 0.25, "resolution": 256}

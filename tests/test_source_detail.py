@@ -161,6 +161,7 @@ def flat_for(hints):
     return RED[:, :1, :1].expand(3, *hints[0].picture.shape[1:])
 
 
+@pytest.mark.slow
 def test_frames_painted_anew_keep_theirs(tmp_path, editor):
     folder = tmp_path / "clip"
     folder.mkdir()
