@@ -28,7 +28,8 @@ def stylize_layers(
     Layers in one style are painted by what a whole frame is like: each by itself, they would come out equally light and
     equally coloured, and a dark bear would vanish before its wall.
     """
-    together = frame_look(clip, *painters.values()) if len({*painters.values()}) < len(painters) else None
+    distinct = {*painters.values()}
+    together = frame_look(clip, *distinct) if len(distinct) == 1 < len(painters) else None
     shares = {layer: place / len(painters) for place, layer in enumerate(painters)}
     return {
         layer: stylize_layer(clip, layer, painter, options, None, together, within(progress, shares[layer], 1))
@@ -36,7 +37,7 @@ def stylize_layers(
     }
 
 
-def frame_look(clip: LayeredVideo, painter: Painter, *_: Painter) -> tuple[list[Moments], Finish]:
+def frame_look(clip: LayeredVideo, painter: Painter) -> tuple[list[Moments], Finish]:
     """By what the middle frame of a clip is painted: moments of its features, and what its strokes still lack."""
     seen = painter.see(clip.source([clip.frame_count // 2])[0].cpu())
     return seen.moments, painter.finish(seen, painter.strokes(seen))
