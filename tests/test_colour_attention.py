@@ -198,10 +198,10 @@ def test_only_self_attention_is_replaced_and_all_comes_back(unet):
     assert all(after[name] is former[name] for name in former)
 
 
-def test_the_embedded_model_takes_it(editor):
+def test_the_embedded_model_takes_it(editor, loud_attention):
     """Only its middle block attends, and to 1/32 of the picture's sides."""
     unet = editor.pipeline.unet
-    latents, chroma = random(2, 8, 16, 24), chroma_of(2, 64, 96)
+    latents, chroma = random(2, 14, 16, 24), chroma_of(2, 64, 96)
     words = {"encoder_hidden_states": random(2, 77, 128)}
     with torch.inference_mode():
         alone = unet(latents, 500, **words).sample

@@ -186,7 +186,7 @@ def test_restyle_paints_a_video_anew(run_command, videos, ckpt, tmp_path):
     assert (facts["video"], facts["frames"]) == (str(output), 3)
     told = {name: facts["settings"][name] for name in ("prompt", "model", "seed", "steps", "guidance")}
     # The guidance is the model's own.
-    assert told == {"prompt": "winter scene", "model": "embedded", "seed": 5, "steps": 2, "guidance": 2.0}
+    assert told == {"prompt": "winter scene", "model": "embedded", "seed": 5, "steps": 2, "guidance": 1.0}
     video = read_video(output)
     assert (video.size, video.fps, video.frame_count) == (WALL, FPS, 3)
     assert (video.frames(range(3)).float() - read_video(source).frames(range(3)).float()).abs().mean() > 10

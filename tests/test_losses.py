@@ -16,8 +16,12 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from stablevideo.errors import InputError
 from tests.conftest import ROOT
-from training.embedded.model import block_colours, build_scheduler, build_vae, to_latents
-from training.embedded.train import Options, clean_latents, diffusion_loss, train
+from training.embedded.cosine import LATENT_CHANNELS, MEAN_CHANNELS, block_colours, build_vae, to_latents
+from training.embedded.loss import diffusion_loss
+from training.embedded.model import build_scheduler
+from training.embedded.options import Options
+from training.embedded.pool import Batch
+from training.embedded.train import train
 from training.losses import (
     balance,
     edm_weight,
@@ -304,42 +308,35 @@ def test_block_colours_are_the_means_of_four_by_four_pixels():
     assert torch.allclose(block_colours(latents), F.avg_pool2d(pictures, 4), atol=1e-6)
 
 
-def test_clean_latents_come_back_from_noise_and_velocity():
-    scheduler, clean, noise = build_scheduler(), random(3, 8, 4, 6).float(), random(3, 8, 4, 6, seed=1).float()
-    times = torch.tensor([0, 500, 999])
-    noisy, velocity = scheduler.add_noise(clean, noise, times), scheduler.get_velocity(clean, noise, times)
-    assert torch.allclose(clean_latents(scheduler, noisy, velocity, times), clean, atol=1e-5)
-
-
-def says(velocity):
-    """A model whose UNet says one velocity, whatever it is given."""
-    unet = lambda *_, **__: SimpleNamespace(sample=velocity)  # noqa: E731
+def says(clean):
+    """A model whose UNet foresees the same, whatever it is given."""
+    unet = lambda *_, **__: SimpleNamespace(sample=clean)  # noqa: E731
     unet.dtype = torch.float32
     return SimpleNamespace(
         unet=unet,
-        controlnet=lambda *_, **__: (None, None),
+        controlnets={"picture": lambda *_, **__: (None, None)},
         text_encoder=lambda ids: SimpleNamespace(last_hidden_state=torch.zeros(len(ids), 77, 1)),
         scheduler=build_scheduler(),
     )
 
 
 def test_the_trainer_s_colour_loss_pulls_as_hard_as_it_is_told():
-    velocity, inputs = (
-        random(4, 8, 4, 4).float().requires_grad_(),
-        (random(4, 8, 4, 4, seed=1).float(), torch.zeros(4, 3)),
-    )
+    clean = random(4, LATENT_CHANNELS, 4, 4).float().requires_grad_()
+    latents, ids = random(4, LATENT_CHANNELS, 4, 4, seed=1).float(), torch.zeros(4, 3)
+    batch = Batch(latents, torch.zeros(4, 3, 16, 16), ids, torch.ones(4, 1, 4, 4), torch.zeros(4, dtype=torch.bool))
 
     def pull(colour):
         generator = torch.Generator().manual_seed(3)
-        loss = diffusion_loss(says(velocity), inputs[0], inputs[1], inputs[1], generator, "cpu", colour)
-        return torch.autograd.grad(loss, velocity)[0]
+        loss = diffusion_loss(says(clean), "picture", batch, generator, "cpu", colour)
+        return torch.autograd.grad(loss, clean)[0]
 
     without, half, whole = pull(0.0), pull(0.5), pull(1.0)
     assert (half - without).norm().item() == pytest.approx(0.5 * without.norm().item(), rel=1e-3)
     assert torch.allclose(whole - without, 2 * (half - without), rtol=1e-3, atol=1e-6)
-    slopes = (half - without)[:, 1:6]  # light and shade within a block have no colour
-    assert slopes.abs().max() < 1e-9
-    assert (half - without)[:, 6:].abs().max() > 0
+    pulled = (half - without).abs().amax((0, 2, 3))
+    # Light and shade within a block have no colour.
+    assert pulled[[i for i in range(LATENT_CHANNELS) if i not in MEAN_CHANNELS]].max() < 1e-9
+    assert pulled[list(MEAN_CHANNELS)].min() > 0
 
 
 @pytest.mark.slow
@@ -348,3 +345,18 @@ def test_a_run_takes_the_steps_it_is_told(tmp_path):
     shutil.copytree(ROOT / "ckpt" / "embedded", out)
     train(Options(out, tmp_path / "work", steps=2, decoder_minutes=0, batch=4, colour=0.5, save_every=100))
     assert json.loads((out / "model.json").read_text())["trained_steps"] == 2
+
+
+@pytest.mark.slow
+def test_lines_are_learnt_beside_a_unet_that_stays_as_it_is(tmp_path):
+    out, shipped = tmp_path / "embedded", ROOT / "ckpt" / "embedded"
+    shutil.copytree(shipped, out)
+    train(Options(out, tmp_path / "work", steps=1, decoder_minutes=0, batch=4, hint="canny"))
+
+    def same(part):
+        return all(path.read_bytes() == (shipped / part / path.name).read_bytes() for path in (out / part).iterdir())
+
+    assert same("unet")
+    assert same("controlnet_picture")
+    assert not same("controlnet")
+    assert (out / "model.json").read_bytes() == (shipped / "model.json").read_bytes()

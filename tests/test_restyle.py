@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import LCMScheduler, MultiControlNetModel
+from torch.nn.functional import avg_pool2d
 
 from stablevideo import Cancelled, InputError, RestyleOptions, load_editor, read_video, restyle
 from stablevideo.deflicker import deflickered
@@ -158,7 +159,7 @@ class TestPainting:
             assert moved[:reached].min() > 0
             assert moved[reached:].max() == 0
 
-    def test_chroma_has_a_say_where_it_is_asked_for(self, editor):
+    def test_chroma_has_a_say_where_it_is_asked_for(self, editor, loud_attention):
         hints, options = edges(2), replace(TOGETHER, colour_bias=500.0)
         grey, split = torch.zeros(2, 2, 16, 24), torch.zeros(2, 2, 16, 24)
         split[:, 0, :, 12:] = 0.5
@@ -197,7 +198,7 @@ class TestSmoothing:
     def test_what_changes_nothing_changes_nothing(self, editor):
         assert torch.equal(paint(editor, edges(3), TOGETHER, smooth=lambda f: f), paint(editor, edges(3), TOGETHER))
 
-    @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
+    @pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
     def test_a_redirected_prediction_foresees_what_was_asked(self, kind):
         scheduler = EvenDDIM(prediction_type=kind, beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
         draw = torch.Generator().manual_seed(0)
@@ -241,7 +242,8 @@ class TestSmoothing:
         assert apart[1] > apart[0] + 3
 
     def test_a_mean_along_time_brings_frames_together(self, editor):
-        step = lambda frames: frames.diff(dim=0).square().mean()  # noqa: E731
+        # At large: this model's samples say nothing of it, so smoothing is all that does; texture is drawn afterwards.
+        step = lambda frames: avg_pool2d(frames, 16).diff(dim=0).square().mean()  # noqa: E731
         options = replace(QUICK, shared_noise=False)
         still = FrameHints("canny", edges(1).hints.repeat(3, 1, 1, 1))
         assert step(paint(editor, still, options, smooth=mean_of_three)) < 0.85 * step(paint(editor, still, options))
@@ -447,7 +449,7 @@ class TestRestyle:
         ("prompt", "options", "said"),
         [
             (" ", QUICK, "the prompt is empty"),
-            ("x", replace(QUICK, hints="depth 0.5, canny"), "embedded follows canny, got the hint 'depth'"),
+            ("x", replace(QUICK, hints="depth 0.5, canny"), "embedded follows canny and picture, got the hint 'depth'"),
         ],
     )
     def test_wrong_input_is_a_sentence_before_any_work(self, tmp_path, editor, prompt, options, said):

@@ -5,7 +5,8 @@ import torch
 from diffusers import DDIMScheduler, LCMScheduler
 
 from stablevideo.diffusion.hints import Hint
-from stablevideo.diffusion.schedule import EvenDDIM, sd15_scheduler
+from stablevideo.diffusion.schedule import EvenDDIM, WienerDDIM, sd15_scheduler
+from stablevideo.errors import InputError
 from stablevideo.options import DiffusionOptions
 
 # The highest timestep of the original's sampler: range(0, 1000, 1000 // steps) + 1, within 0 to 999.
@@ -58,7 +59,7 @@ def test_twenty_steps_are_those_of_diffusers(eta):
     assert torch.allclose(*samples, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
 @pytest.mark.parametrize("steps", [3, 7, 30])
 def test_each_step_leads_to_the_noise_of_the_next(kind, steps):
     """With the true noise for an answer, the sample stays clean + noise at each level, whatever the spacing."""
@@ -68,8 +69,8 @@ def test_each_step_leads_to_the_noise_of_the_next(kind, steps):
     clean, noise = (torch.randn(1, 4, 8, 8, generator=generator) for _ in range(2))
     sample = scheduler.add_noise(clean, noise, scheduler.timesteps[:1])
     for i, t in enumerate(scheduler.timesteps):
-        answer = noise if kind == "epsilon" else scheduler.get_velocity(clean, noise, t[None])
-        sample = scheduler.step(answer, t, sample)[0]
+        answers = {"epsilon": noise, "v_prediction": scheduler.get_velocity(clean, noise, t[None]), "sample": clean}
+        sample = scheduler.step(answers[kind], t, sample)[0]
         following = scheduler.timesteps[i + 1 : i + 2]
         expected = scheduler.add_noise(clean, noise, following if len(following) else torch.tensor([0]))
         assert torch.allclose(sample, expected, atol=1e-3)
@@ -93,3 +94,31 @@ def test_where_all_noise_is_fresh_samples_are_numbers(editor, steps):
     for t in scheduler.timesteps:
         sample = scheduler.step(sample, t, sample, eta=1.0, generator=torch.Generator().manual_seed(1))[0]
         assert sample.isfinite().all()
+
+
+def test_the_embedded_network_is_shown_the_best_linear_guess(editor):
+    scheduler = editor.pipeline.scheduler
+    assert type(scheduler) is WienerDDIM
+    draw = torch.Generator().manual_seed(0)
+    clean, noise = torch.randn(2, 4, 8, 32, 32, generator=draw)  # unit variance, as the guess takes for granted
+    times = torch.tensor([1, 300, 700, 999])
+    noisy = scheduler.add_noise(clean, noise, times)
+    shown = scheduler.scale_model_input(noisy, times)
+    for i in range(4):
+        best = ((noisy[i] * clean[i]).sum() / noisy[i].square().sum()).item()
+        assert torch.allclose(shown[i], best * noisy[i], atol=0.1), times[i]
+        assert torch.allclose(shown[i], scheduler.scale_model_input(noisy[i : i + 1], times[i])[0])
+    assert shown[3].abs().max() == 0  # pure noise says nothing
+    assert torch.allclose(shown[0], clean[0], atol=0.3)
+    with pytest.raises(InputError, match="timestep"):
+        scheduler.scale_model_input(noisy)
+
+
+def test_what_a_network_does_not_look_for_is_what_samples_are_at_large(editor):
+    scheduler = editor.pipeline.scheduler
+    slope = torch.linspace(-1, 1, 48).expand(2, 3, 36, 48)
+    texture = torch.randn(2, 3, 36, 48, generator=torch.Generator().manual_seed(0))
+    assert (scheduler.unseen(slope) - slope).abs().mean() < 0.03
+    assert scheduler.unseen(texture).std() < 0.25
+    assert scheduler.unseen(torch.ones(1, 1, 4, 4)).sub(1).abs().max() < 1e-6  # smaller than a cell
+    assert sd15_scheduler().unseen(slope) is None

@@ -41,7 +41,7 @@ def several(ckpt, tmp_path_factory):
     """A folder of models; `several` is the embedded one with further ControlNets, of values drawn around its own."""
     folder = tmp_path_factory.mktemp("ckpt")
     embedded = folder / "several"
-    ignored = shutil.ignore_patterns("model.json")
+    ignored = shutil.ignore_patterns("model.json", "controlnet_*")
     shutil.copytree(ckpt / "embedded", embedded, ignore=ignored)
     for seed, kind in enumerate(("depth", "picture", "tile")):
         with_values(embedded / "controlnet", embedded / spec.CONTROLNET_FOLDERS[kind], seed)
@@ -271,13 +271,16 @@ class TestChoosing:
     def test_a_kind_that_the_model_lacks_is_one_sentence_before_any_work(self, sample, editor, monkeypatch):
         monkeypatch.setattr(type(editor), "hint_maker", lambda *_: 1 / 0)
         for edit, options in ((edit_background, BackgroundOptions), (edit_foreground, ForegroundOptions)):
-            with pytest.raises(InputError, match=r"^embedded follows canny, got the hint 'tile'\.$"):
+            with pytest.raises(InputError, match=r"^embedded follows canny and picture, got the hint 'tile'\.$"):
                 edit(sample, "x", editor, options(**EDIT, hints="canny, tile 0.5"), lambda *_: 1 / 0)
 
     def test_the_command_says_so_before_it_loads_anything(self, run_command, ckpt, data, monkeypatch):
         monkeypatch.setattr("stablevideo.commands.edits.load_clip", lambda *_, **__: 1 / 0)
         given = ("edit", "sample", "--background", "x", "--model", "embedded", "--data", data, "--ckpt", ckpt)
-        for hints, said in (("tile", "embedded follows canny, got the hint 'tile'"), ("x", "hints must be auto")):
+        for hints, said in (
+            ("tile", "embedded follows canny and picture, got the hint 'tile'"),
+            ("x", "hints must be auto"),
+        ):
             done = run_command(*given, "--hints", hints)
             assert done.returncode == 2
             assert said in done.stderr

@@ -219,7 +219,7 @@ def test_restyling_has_its_limits(person, places, monkeypatch):
     for words, wrong, said in [
         (" ", {}, "The prompt is empty; write what should be seen"),
         ("x", {"model": "magic"}, "Value: magic|no model 'magic'"),
-        ("x", {"hints": "depth"}, "Embedded follows canny, got the hint 'depth'"),
+        ("x", {"hints": "depth"}, "Embedded follows canny and picture, got the hint 'depth'"),
     ]:
         with pytest.raises(Exception, match=said):
             person.predict(given(places, "three.mp4")[0], words, **(PAINTED | wrong))

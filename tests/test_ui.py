@@ -143,7 +143,7 @@ def test_hints_that_are_typed_reach_the_edit(person):
     person.predict("small", api_name="/load_clip")
     _, gallery = person.predict("a red car", keyframes="1", hints="canny 0.5", **quick(), api_name="/edit_foreground")
     assert len(gallery) == 3
-    with pytest.raises(Exception, match="Embedded follows canny, got the hint 'tile'"):
+    with pytest.raises(Exception, match="Embedded follows canny and picture, got the hint 'tile'"):
         person.predict("winter scene", hints="canny 0.5, tile", **quick(), api_name="/edit_background")
 
 

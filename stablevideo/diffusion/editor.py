@@ -17,6 +17,7 @@ from ..options import DiffusionOptions, HintKind
 from ..places import default_folder
 from ..progress import Progress, quiet
 from .hints import Hint, HintMaker, HintMakers, HintsMaker, common_size
+from .schedule import WienerDDIM
 from .settle import full_prompt
 from .spec import ModelSpec, check_kinds, find_model
 from .steps import AfterStep, Known, encode, latent_mask
@@ -170,7 +171,7 @@ class Editor:
             latents = self.noise(size, generator)
             known = None
             if start is not None and seen is not None and strength < 1:
-                known = self._known(start, seen, latents, round((1 - strength) * options.steps))
+                known = self._known(start, seen, latents, 1 - strength, options.steps)
                 pipeline.scheduler.set_timesteps(options.steps, device=latents.device)
                 latents = known.put_back(pipeline.scheduler, latents, 0)
             result = pipeline(
@@ -221,14 +222,15 @@ class Editor:
         noise = randn_tensor(shape, generator=generator, device=self.device, dtype=self.dtype)
         return noise * pipeline.scheduler.init_noise_sigma
 
-    def _known(self, start: Tensor, seen: Tensor, noise: Tensor, steps: int) -> Known:
-        """A picture to start from, which is kept during so many steps, as latents."""
+    def _known(self, start: Tensor, seen: Tensor, noise: Tensor, kept: float, steps: int) -> Known:
+        """A picture to start from, as latents, which is put back during that share of the steps."""
         vae = self.pipeline.vae
         clean = encode(vae, start.to(self.device, vae.dtype))
         # Where modules wait on the CPU for their turn, the encoder's is over.
         self.pipeline.maybe_free_model_hooks()
         mask = latent_mask(seen.to(self.device), (noise.shape[2], noise.shape[3]))
-        return Known(clean, noise, mask, steps)
+        looks_away = isinstance(self.pipeline.scheduler, WienerDDIM)
+        return Known(clean, noise, mask, round(kept * steps), kept if looks_away else 0.0)
 
     @contextmanager
     def memory(self, size: tuple[int, int]) -> Iterator[None]:

@@ -108,13 +108,16 @@ def paint_frames(
         brush = _Brush(editor, _words(editor, prompt, options), hints, chroma, options)
         scheduler.set_timesteps(options.steps, device="cpu")
         smoothed = smoothing_steps(options.steps) if smooth else frozenset()
+        held = None  # what smoothing changed, and the network does not see in its samples
         for step, timestep in enumerate(scheduler.timesteps):
             said = brush.predictions(latents, timestep, step, progress)
             if smooth and step in smoothed:
                 clean = scheduler.foreseen(said, timestep, latents)
                 done, told = (step + 1) / options.steps, f"step {step + 1} of {options.steps}, smoothing "
                 change = smoothing(editor, clean, smooth, within(progress, done, done, told))
-                said = scheduler.redirected(said, timestep, change)
+                said, held = scheduler.redirected(said, timestep, change), scheduler.unseen(change)
+            elif held is not None:
+                said = scheduler.redirected(said, timestep, held)
             latents = _stepped(scheduler, said, timestep, latents, options, generator)
     return latents
 
@@ -144,7 +147,8 @@ class _Brush:
     def _prediction(self, latents: Tensor, timestep: Tensor, span: slice) -> Tensor:
         """What it says of one window's frames, under guidance, as float32 on the CPU."""
         pipeline, options, halves = self.editor.pipeline, self.options, len(self.words)
-        sample = latents[span].to(self.editor.device, self.editor.dtype).repeat(halves, 1, 1, 1)
+        sample = pipeline.scheduler.scale_model_input(latents[span], timestep)
+        sample = sample.to(self.editor.device, self.editor.dtype).repeat(halves, 1, 1, 1)
         words = self.words.repeat_interleave(span.stop - span.start, 0)
         shown = [self._hint(each, span).repeat(halves, 1, 1, 1) for each in self.hints]
         scales = [each.strength * options.hint_scale for each in self.hints]

@@ -1,6 +1,7 @@
 """DDIM (Song et al. 2021) that begins where the noise is and takes exactly the number of steps asked."""
 
 import torch
+import torch.nn.functional as F
 from diffusers import DDIMScheduler
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
@@ -20,6 +21,10 @@ def even_timesteps(steps: int, offset: int = 1, count: int = 1000) -> Tensor:
     gap = count // steps
     highest = min(gap * ((count - 1) // gap) + offset, count - 1)
     return torch.linspace(max(highest, LOWEST_BEGINNING), offset, steps).round().long()
+
+
+MOST, NEARLY_ALL = 4.0, 0.995  # standard deviations that clean latents reach, but for a few of them
+AT_LARGE = 6  # latents: the side of the cells whose means say what a sample is at large
 
 
 class EvenDDIM(DDIMScheduler):
@@ -63,6 +68,13 @@ class EvenDDIM(DDIMScheduler):
             )
         return result, clean
 
+    def unseen(self, latents: Tensor) -> Tensor | None:
+        """The part of latents [n, c, h, w] that the network does not look for in its samples; here there is none.
+
+        What is wanted of it has to be held at every step.
+        """
+        return None
+
     def foreseen(self, model_output: Tensor, timestep: Tensor, sample: Tensor) -> Tensor:
         """The clean latents that a sample would come to, by what the network says of it."""
         alpha = self.alphas_cumprod[timestep]
@@ -74,6 +86,8 @@ class EvenDDIM(DDIMScheduler):
         With x = s x0 + d e kept, x0 + change asks for e - s / d change, and for v - change / d as v = s e - d x0. Where
         nothing changes, it is the same to the last bit.
         """
+        if self.config.prediction_type == "sample":
+            return model_output + change
         alpha = self.alphas_cumprod[timestep]
         signal, deviation = alpha.sqrt(), (1 - alpha).sqrt()
         return model_output - change * (signal if self.config.prediction_type == "epsilon" else 1) / deviation
@@ -85,7 +99,40 @@ class EvenDDIM(DDIMScheduler):
             return (sample - deviation * output) / signal, output
         if kind == "v_prediction":
             return signal * sample - deviation * output, signal * output + deviation * sample
-        raise InputError(f"the model predicts {kind!r}; only 'epsilon' and 'v_prediction' are known.")
+        if kind == "sample":
+            return output, (sample - signal * output) / deviation
+        raise InputError(f"the model predicts {kind!r}; only 'epsilon', 'v_prediction' and 'sample' are known.")
+
+
+class WienerDDIM(EvenDDIM):
+    """`EvenDDIM` whose network is shown the best linear guess of the clean latents, and no noise beyond it.
+
+    For x = sqrt(a) x0 + sqrt(1 - a) e and clean latents of about unit variance that is sqrt(a) x (Wiener 1949): nothing
+    at pure noise, all of it at the end. Where a hint all but says what comes out, noise that is not shown cannot leak
+    into it. Such a network takes colours and light at large from hint and words, and from its samples texture alone.
+    """
+
+    def _split(self, output: Tensor, sample: Tensor, signal: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
+        """As it is, but within reach: strong guidance foresees latents that no picture has, and loses its colours.
+
+        Each picture of which more than a few latents lie beyond MOST is drawn back as a whole (dynamic thresholding,
+        Saharia et al. 2022).
+        """
+        beyond = output.float().abs().flatten(1).quantile(NEARLY_ALL, 1)
+        share = (MOST / beyond.clamp(min=MOST)).to(output).reshape(-1, 1, 1, 1)
+        return super()._split(output * share, sample, signal, deviation)
+
+    def unseen(self, latents: Tensor) -> Tensor | None:
+        """Latents [n, c, h, w] at large: smooth between the means of cells."""
+        height, width = latents.shape[2:]
+        cells = max(1, round(height / AT_LARGE)), max(1, round(width / AT_LARGE))
+        return F.interpolate(F.interpolate(latents, cells, mode="area"), (height, width), mode="bicubic")
+
+    def scale_model_input(self, sample: Tensor, timestep: Tensor | None = None) -> Tensor:
+        """Samples [n, c, h, w] at one timestep, or at one each [n], as the network takes them."""
+        if timestep is None:
+            raise InputError("the noise of a sample is not known without its timestep; give it.")
+        return sample * self.alphas_cumprod.to(sample)[timestep].sqrt().reshape(-1, 1, 1, 1)
 
 
 def sd15_scheduler() -> EvenDDIM:

@@ -26,17 +26,28 @@ class Known:
         bool [1, 1, h / 8, w / 8]: where it is known.
     steps
         So many steps start from it; after them it may change.
+    kept
+        How much of it at large is held to the end, 0 to 1: 0 but for a network that does not look there.
     """
 
     clean: Tensor
     noise: Tensor
     mask: Tensor
     steps: int
+    kept: float = 0.0
 
     def put_back(self, scheduler: Any, latents: Tensor, index: int) -> Tensor:
         """Latents with what is known in its place, at the noise of the step with that index."""
         noised = scheduler.add_noise(self.clean, self.noise, scheduler.timesteps[index][None])
         return torch.where(self.mask, noised, latents)
+
+    def hold(self, scheduler: Any, latents: Tensor, index: int) -> Tensor:
+        """Latents in which what is known is held at large; index is of the step to come, or one beyond the last."""
+        there = self.clean
+        if index < len(scheduler.timesteps):
+            there = scheduler.add_noise(self.clean, self.noise, scheduler.timesteps[index][None])
+        off = scheduler.unseen(torch.where(self.mask, there - latents, 0))
+        return torch.where(self.mask, latents + self.kept * off, latents)
 
 
 def encode(vae: Any, picture: Tensor) -> Tensor:
@@ -63,6 +74,10 @@ class AfterStep:
         """Report the step, and put back what is known where the next one starts from it."""
         self.report((index + 1) / self.steps, f"step {index + 1} of {self.steps}")
         following = index + 1
-        if self.known is not None and following <= self.known.steps and following < len(pipeline.scheduler.timesteps):
-            tensors["latents"] = self.known.put_back(pipeline.scheduler, tensors["latents"], following)
+        if self.known is not None:
+            scheduler, latents = pipeline.scheduler, tensors["latents"]
+            if following <= self.known.steps and following < len(scheduler.timesteps):
+                tensors["latents"] = self.known.put_back(scheduler, latents, following)
+            elif self.known.kept:
+                tensors["latents"] = self.known.hold(scheduler, latents, following)
         return tensors

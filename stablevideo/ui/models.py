@@ -15,6 +15,7 @@ from .messages import with_messages
 from .settings import Settings
 from .widgets import Widget
 
+MOST_NAMES, FEW_NAMES = 40, 12  # of one kind of words, and how many are shown where there are more
 OF_A_MODEL = ("resolution", "steps", "guidance", "hints", "keep_detail")
 
 
@@ -24,8 +25,16 @@ def about(ckpt: Path, name: str) -> str:
     if not card.is_file():
         return ""
     facts = json.loads(card.read_text(encoding="utf-8"))
-    words = "; ".join(f"**{kind}**: {', '.join(names)}" for kind, names in facts.get("vocabulary", {}).items())
+    words = "; ".join(f"**{kind}**: {some(list(names))}" for kind, names in facts.get("vocabulary", {}).items())
     return f"{facts.get('description', '')} It knows {words}."
+
+
+def some(names: list[str]) -> str:
+    """Names in a row; of very many, a few and how many more there are."""
+    if len(names) <= MOST_NAMES:
+        return ", ".join(names)
+    shown = names[:: len(names) // FEW_NAMES + 1]
+    return f"{', '.join(shown)} and {len(names) - len(shown)} more"
 
 
 def first_model(settings: Settings) -> str:

@@ -13,6 +13,7 @@ from diffusers import AutoencoderTiny
 from torch import Tensor
 
 from .data import make_sample
+from .library import Library
 from .master import working_type
 
 log = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ RATE = 2e-3
 SEEDS_FROM = 10**11  # its pictures are not the diffusion model's
 
 
-def train_decoder(vae: AutoencoderTiny, minutes: float, seed: int, device: str) -> float:
+def train_decoder(vae: AutoencoderTiny, minutes: float, seed: int, device: str, library: Library) -> float:
     """Train for so long; returns the last mean absolute error of pictures in [0, 1].
 
     A little noise on the latents prepares the decoder for generated ones.
@@ -28,7 +29,7 @@ def train_decoder(vae: AutoencoderTiny, minutes: float, seed: int, device: str) 
     vae.requires_grad_(False)
     vae.decoder.requires_grad_(True)
     optimizer = torch.optim.AdamW(vae.decoder.parameters(), lr=RATE, weight_decay=0.0, betas=(0.9, 0.98))
-    batches, dtype = picture_batches(seed, device), working_type(device)
+    batches, dtype = picture_batches(seed, device, library), working_type(device)
     begin, error, step = time.monotonic(), 1.0, 0
     while (done := (time.monotonic() - begin) / (60 * minutes)) < 1:
         for group in optimizer.param_groups:
@@ -51,21 +52,21 @@ def train_decoder(vae: AutoencoderTiny, minutes: float, seed: int, device: str) 
     return error
 
 
-def picture_batches(seed: int, device: str) -> Iterator[Tensor]:
+def picture_batches(seed: int, device: str, library: Library) -> Iterator[Tensor]:
     """Endless batches [12, 3, 64, 64] of crops of targets and sources."""
     rng, seed = np.random.default_rng(seed), SEEDS_FROM + 10**9 * seed
     pool: list[np.ndarray] = []
     while True:
-        for _ in range(3 if pool else 64):
-            sample = make_sample(seed, 128)
-            pool += [sample.target, sample.source] if seed % 4 == 0 else [sample.target]
+        for _ in range(2 if pool else 64):
+            sample = make_sample(seed, 128, library)
+            pool += [sample.target, sample.source] if seed % 2 == 0 else [sample.target]
             seed += 1
         pool = pool[-1500:]
         crops = []
         for index in rng.integers(len(pool), size=12):
             top, left = rng.integers(0, 17, 2) * 4
             crops.append(pool[index][top : top + 64, left : left + 64])
-        yield torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).contiguous().to(device)
+        yield torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).contiguous().to(device).float() / 255
 
 
 def slope_error(output: Tensor, target: Tensor) -> Tensor:

@@ -1,60 +1,64 @@
-"""Training samples: source -> hint, words -> target, all from one seed."""
+"""Training samples: a source, a caption, and the source as the caption wishes it, all from one seed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
-from .captions import no_look_caption, sample_caption
+from .captions import sample_caption
+from .library import Library
 from .looks import apply_looks
-from .scenes import Source, make_source
+from .scenes import make_source
+from .sources import Source
 
-SCALES = (1.0, 1.5, 2.0)  # of the whole picture against the window that is cut out of it
+SCALES = (1.0, 1.4, 2.0)  # of the whole picture against the window that is cut out of it
 LEAST_CONTENT = 0.25  # of a window, or another is cut
+LEAST_REGION = 0.03  # of a window, for a part to be asked for
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Source and target [H, W, 3] in [0, 1], the hint's lines [H, W] uint8 of 0 or 255, and the caption."""
+    """Source and target [H, W, 3] uint8, the caption, and whether it asks for a texture of its own."""
 
     source: np.ndarray
     target: np.ndarray
-    hint: np.ndarray
     caption: str
+    textured: bool
 
 
-def make_sample(seed: int, size: int, scales: tuple[float, ...] = SCALES) -> Sample:
-    """The sample of this seed: always the same.
+def make_sample(seed: int, size: int, library: Library, scales: tuple[float, ...] = SCALES) -> Sample:
+    """The sample of this seed: always the same, for one library.
 
-    It is a window of `size` pixels out of a picture up to twice as large, so that small and cheap samples have
-    lines and textures of the sizes that large pictures have.
+    It is a window of `size` pixels out of a picture up to twice as large, so that small and cheap samples have forms
+    and textures of the sizes that large pictures have.
     """
     rng = np.random.default_rng(seed)
-    source = make_source(rng, round(size * scales[rng.integers(len(scales))]))
-    caption, looks = sample_caption(rng, source.kind)
-    if not looks and rng.random() < 0.6:
-        caption = no_look_caption(rng)
-    hint = canny(source.picture, rng)
-    target = apply_looks(source, looks, rng, hint)
-    window = cut_window(rng, source, size)
-    return Sample(source.picture[window], target[window], hint[window], caption)
+    whole = make_source(rng, round(size * scales[rng.integers(len(scales))]), library)
+    source = cut_window(rng, whole, size)
+    there = [name for name, where in source.regions.items() if (where * source.mask).mean() > LEAST_REGION]
+    caption, wish = sample_caption(rng, source.kind, source.name, there)
+    target = apply_looks(source, wish, rng)
+    return Sample(to_bytes(source.picture), to_bytes(target), caption, wish.textured)
 
 
-def cut_window(rng: np.random.Generator, source: Source, size: int) -> tuple[slice, slice]:
-    """Where to cut: anywhere that is not nearly empty."""
+def to_bytes(picture: np.ndarray) -> np.ndarray:
+    """[0, 1] to uint8."""
+    return (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
+
+
+def cut_window(rng: np.random.Generator, source: Source, size: int) -> Source:
+    """A square of `size` pixels of a source: anywhere that is not nearly empty."""
     room = source.mask.shape[0] - size
     for _ in range(8):
         top, left = rng.integers(room + 1, size=2)
         window = slice(top, top + size), slice(left, left + size)
         if source.mask[window].mean() > LEAST_CONTENT:
             break
-    return window
-
-
-def canny(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Lines of a picture, mostly at the usual thresholds 100 and 200, [H, W] uint8."""
-    low, high = (100, 200) if rng.random() < 0.5 else (rng.uniform(40, 120), rng.uniform(120, 250))
-    grey = cv2.cvtColor((picture * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
-    return cv2.Canny(grey, low, high)
+    return replace(
+        source,
+        picture=np.ascontiguousarray(source.picture[window], np.float32),
+        mask=np.ascontiguousarray(source.mask[window], np.float32),
+        regions={name: np.ascontiguousarray(where[window], np.float32) for name, where in source.regions.items()},
+        distance=None if source.distance is None else np.ascontiguousarray(source.distance[window], np.float32),
+    )

@@ -1,4 +1,4 @@
-"""What words did to a picture, in numbers: hue, Lab colour, agreement of edges, and which look a picture has."""
+"""What words did to a picture, in numbers: hue, Lab colour, structure kept, edges, and which look a picture has."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .data import canny
-from .looks import COLOURS, apply_looks
-from .scenes import make_source
+from stablevideo.metrics import luma, ssim_map
 
-HELD_OUT = 7 * 10**11  # seeds from here on are never trained on
+from .colours import PLAIN, Rgb
+from .library import Library
+from .looks import apply_looks
+from .scenes import make_source
+from .wishes import Wish
+
+HELD_OUT_SEEDS = 7 * 10**11  # seeds from here on are never trained on
 COLOURED = 0.1  # least saturation times value for a pixel to have a hue
 
 
@@ -37,10 +41,15 @@ def hue_distance(first: float, second: float) -> float:
     return abs((first - second + 180) % 360 - 180)
 
 
-def target_hue(colour: str) -> float:
-    """The hue in degrees of a colour's middle tone."""
-    middle = np.array(COLOURS[colour][1], np.float32)[None, None] / 255
+def target_hue(colour: Rgb) -> float:
+    """The hue in degrees of a colour in 0..255."""
+    middle = np.array(colour, np.float32)[None, None] / 255
     return float(cv2.cvtColor(middle, cv2.COLOR_RGB2HSV)[0, 0, 0])
+
+
+def target_chroma(colour: Rgb) -> float:
+    """The chroma in CIE Lab of a colour in 0..255."""
+    return lab_statistics(np.array(colour, np.float32)[None, None] / 255, np.ones((1, 1))).chroma
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,27 @@ def edge_f1(output: np.ndarray, source: np.ndarray, tolerance_px: int = 2) -> fl
     return float(2 * precision * recall / max(precision + recall, 1e-6))
 
 
+def structure(output: np.ndarray, source: np.ndarray, mask: np.ndarray) -> float:
+    """How much of a source's drawing is kept, at most 1: the mean SSIM of luminance inside a mask.
+
+    The output's luminance is first given the source's histogram there, so that a darker or paler edit loses nothing.
+    Pictures [H, W, 3] in [0, 1], mask [H, W].
+    """
+    inside = mask > 0.5
+    both = torch.from_numpy(np.stack([output, source]).astype(np.float32)).permute(0, 3, 1, 2)
+    painted, drawn = luma(both).numpy()
+    matched = drawn.copy()
+    matched[inside] = matched_values(painted[inside], drawn[inside])
+    return float(ssim_map(*(torch.from_numpy(grey)[None] for grey in (matched, drawn)))[0].numpy()[inside].mean())
+
+
+def matched_values(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Values [n] with the histogram of others [n]: each is replaced by the one of the same rank."""
+    result = np.empty_like(others)
+    result[values.argsort(kind="stable")] = np.sort(others)
+    return result
+
+
 def features(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """What a simple classifier may look at, [26]: Lab means and spreads, slopes and their directions at four scales."""
     lab = cv2.cvtColor(picture.astype(np.float32), cv2.COLOR_RGB2LAB)
@@ -108,21 +138,21 @@ class LookClassifier:
         return bool(scaled @ self.weights[:-1] + self.weights[-1] > 0)
 
 
-def train_classifier(look: str, size: int = 256, count: int = 80) -> LookClassifier:
+def train_classifier(wish: Wish, library: Library, size: int = 256, count: int = 80) -> LookClassifier:
     """Tell a look from plain pictures (no look, or one colour), learnt from training looks on held-out sources."""
     rows: list[np.ndarray] = []
     labels: list[float] = []
-    seed = HELD_OUT
+    seed = HELD_OUT_SEEDS
     while len(rows) < 2 * count:
         rng = np.random.default_rng(seed)
         seed += 1
-        source = make_source(rng, size)
+        source = make_source(rng, size, library)
         if source.mask.mean() < 0.1:
             continue
-        hint = canny(source.picture, rng)
-        plain = [] if rng.random() < 0.5 else [list(COLOURS)[rng.integers(len(COLOURS))]]
-        for looks, label in (([look], 1.0), (plain, 0.0)):
-            rows.append(features(apply_looks(source, looks, rng, hint), source.mask))
+        colours = list(PLAIN.values())
+        plain = Wish() if rng.random() < 0.5 else Wish(colour=colours[rng.integers(len(colours))])
+        for asked, label in ((wish, 1.0), (plain, 0.0)):
+            rows.append(features(apply_looks(source, asked, rng), source.mask))
             labels.append(label)
     inputs = np.stack(rows)
     mean, spread = inputs.mean(0), inputs.std(0) + 1e-3

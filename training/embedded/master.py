@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 def working_type(device: str) -> torch.dtype:
     """bfloat16 where the device multiplies it in hardware, else float32."""
-    fast = device != "cpu" or torch.cpu._is_amx_tile_supported()
+    fast = device != "cpu" or torch.cpu.get_capabilities().get("avx512_bf16", False)
     return torch.bfloat16 if fast else torch.float32
 
 

@@ -9,31 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from diffusers import AutoencoderTiny, ControlNetModel, DDIMScheduler, UNet2DConditionModel
-from torch import Tensor, nn
+from diffusers import AutoencoderTiny, ControlNetModel, UNet2DConditionModel
+from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from .drawing import LUMA
+from stablevideo.diffusion.schedule import WienerDDIM
+from stablevideo.diffusion.spec import CONTROLNET_FOLDERS
+from stablevideo.options import HintKind
 
-LATENT_PX = 4  # sides of the block of pixels that a latent stands for
+from .cosine import LATENT_CHANNELS, LATENT_PX, show_cosine_transform
+
 WIDTHS = (48, 96, 128, 192)
 TEXT_WIDTH = 128
+# Group norms that hardly normalise: few groups and a large epsilon, since how light and how colourful a picture is has
+# to arrive at the other end, and a norm takes that out.
+NORM = {"norm_num_groups": 4, "norm_eps": 1.0}
+PASSED = 1.15  # what brings the hint's latents back to their size behind the last norm
+HINT_WIDTHS = (8, 24, 64)  # of the embedding of a hint: at its size, at a half, at a quarter
 NATIVE_SIZE = 256
-# The latent channels: axis in colour space, rows and columns of a 4 x 4 cosine transform, and a gain that brings each
-# to about the same spread, since noise drowns what is faint.
-LATENT_TERMS = (
-    (LUMA, 0, 0, 4.0),
-    (LUMA, 0, 1, 14.0),
-    (LUMA, 1, 0, 14.0),
-    (LUMA, 1, 1, 26.0),
-    (LUMA, 0, 2, 26.0),
-    (LUMA, 2, 0, 26.0),
-    (np.array([0, 0, 1]) - LUMA, 0, 0, 5.0),
-    (np.array([1, 0, 0]) - LUMA, 0, 0, 5.0),
-)
-LATENT_CHANNELS = len(LATENT_TERMS)
 
 
 @dataclass(frozen=True)
@@ -41,17 +35,17 @@ class EmbeddedModel:
     """All components of the pipeline."""
 
     unet: UNet2DConditionModel
-    controlnet: ControlNetModel
+    controlnets: dict[HintKind, ControlNetModel]
     vae: AutoencoderTiny
     text_encoder: CLIPTextModel
     tokenizer: CLIPTokenizer
-    scheduler: DDIMScheduler
+    scheduler: WienerDDIM
 
     def save(self, folder: Path) -> None:
         """Write float16 diffusers folders; the folder is replaced as a whole."""
         partial = folder.with_name(folder.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        for name, part in vars(self).items():
+        for name, part in self.parts().items():
             if isinstance(part, nn.Module):
                 half: Any = copy.deepcopy(part).to(torch.float16)  # training goes on in float32
                 half.save_pretrained(partial / name)
@@ -72,13 +66,22 @@ class EmbeddedModel:
         else:
             partial.rename(folder)
 
+    def parts(self) -> dict[str, Any]:
+        """Every part by the folder that it lies in."""
+        parts = dict(vars(self))
+        controlnets = parts.pop("controlnets")
+        return parts | {CONTROLNET_FOLDERS[kind]: controlnet for kind, controlnet in controlnets.items()}
+
 
 def pipeline_index(model: EmbeddedModel) -> dict[str, object]:
     """The `model_index.json` by which StableDiffusionControlNetPipeline finds the parts."""
     parts = {
         name: ["transformers" if name in ("text_encoder", "tokenizer") else "diffusers", type(part).__name__]
         for name, part in vars(model).items()
+        if name != "controlnets"
     }
+    parts["controlnet"] = ["diffusers", ControlNetModel.__name__]
+    parts["scheduler"] = ["diffusers", "DDIMScheduler"]  # pipelines take no other library's; ours is handed to them
     absent = {
         "safety_checker": [None, None],
         "feature_extractor": [None, None],
@@ -108,7 +111,7 @@ def network_shape() -> dict[str, object]:
         "layers_per_block": 1,
         "cross_attention_dim": TEXT_WIDTH,
         "attention_head_dim": 6,
-        "norm_num_groups": 16,
+        **NORM,
         "resnet_time_scale_shift": "scale_shift",
         "addition_embed_type": "text",
         "addition_embed_type_num_heads": 4,
@@ -116,22 +119,56 @@ def network_shape() -> dict[str, object]:
 
 
 def build_unet() -> UNet2DConditionModel:
-    """The denoiser."""
-    return UNet2DConditionModel(
+    """The denoiser, which to begin with gives back what the ControlNet shows it.
+
+    Its first features leave room for the hint's latents, which the ControlNet adds to them.
+    """
+    unet = UNet2DConditionModel(
         sample_size=NATIVE_SIZE // LATENT_PX,
         out_channels=LATENT_CHANNELS,
         up_block_types=("UpBlock2D",) * len(WIDTHS),
         **network_shape(),
     )
+    nn.init.zeros_(unet.conv_in.weight[:LATENT_CHANNELS].detach())
+    pass_the_hint(unet)
+    return unet
+
+
+@torch.no_grad()
+def pass_the_hint(unet: UNet2DConditionModel) -> None:
+    """Let the first channels of the topmost skip be the output, nearly, until training finds more to say.
+
+    They take the last block's shortcut as pairs (x, -x), which stand one beside the other so that the norm behind takes
+    out no mean; f(x) - f(-x) = x for the x sigmoid(x) that follows. What stays is the norm's scale, about 1.
+    """
+    last = unet.up_blocks[-1].resnets[-1]
+    for number in range(LATENT_CHANNELS):
+        own, against = 2 * number, 2 * number + 1
+        for channel, sign in ((own, 1.0), (against, -1.0)):
+            last.conv_shortcut.weight[channel] = 0
+            last.conv_shortcut.weight[channel, WIDTHS[0] + number] = sign
+            last.conv_shortcut.bias[channel] = 0
+            last.conv2.weight[channel], last.conv2.bias[channel] = 0, 0
+    unet.conv_out.weight *= 0.1
+    nn.init.zeros_(unet.conv_out.bias)
+    for number in range(LATENT_CHANNELS):
+        unet.conv_out.weight[number, 2 * number, 1, 1] = PASSED
+        unet.conv_out.weight[number, 2 * number + 1, 1, 1] = -PASSED
 
 
 def build_controlnet() -> ControlNetModel:
-    """The branch that reads the hint: lines cross from pixels to latents without losing their place."""
-    controlnet = ControlNetModel(conditioning_embedding_out_channels=(8, 24, 64), **network_shape())
-    # Zero convolutions protect a trained UNet; here both learn together, so the branch speaks from the start.
-    zeros = [*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block]
-    for layer in (*zeros, controlnet.controlnet_cond_embedding.conv_out):
+    """The branch that reads the hint, which it knows from the start as the latents that it would have.
+
+    Zero convolutions protect a trained UNet; here both learn together, so the branch speaks at once. It does not look
+    at the noise: what the hint shows is known without it.
+    """
+    controlnet = ControlNetModel(conditioning_embedding_out_channels=HINT_WIDTHS, **network_shape())
+    show_cosine_transform(controlnet)
+    nn.init.zeros_(controlnet.conv_in.weight)
+    for layer in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
         nn.init.normal_(layer.weight, std=0.5 * (layer.weight[0].numel()) ** -0.5)
+    with torch.no_grad():
+        controlnet.controlnet_down_blocks[0].weight.copy_(torch.eye(WIDTHS[0])[..., None, None])
     return controlnet
 
 
@@ -160,75 +197,21 @@ def embedding(encoder: CLIPTextModel, kind: str) -> nn.Parameter:
     return next(p for name, p in encoder.named_parameters() if name.endswith(f"embeddings.{kind}_embedding.weight"))
 
 
-def build_scheduler() -> DDIMScheduler:
-    """v-prediction that ends in pure noise, so that dark, bright and strong colours can be reached."""
-    return DDIMScheduler(
+def build_scheduler() -> WienerDDIM:
+    """Noise up to pure noise, so that dark, bright and strong colours can be reached.
+
+    What is predicted is the clean picture: with the source in sight it is nearly known from the start. A network that
+    need not copy noise to its output, and is shown none that says nothing, lets none shine through.
+    """
+    return WienerDDIM(
         num_train_timesteps=1000,
         beta_schedule="scaled_linear",
         beta_start=0.00085,
         beta_end=0.012,
-        prediction_type="v_prediction",
+        prediction_type="sample",
         rescale_betas_zero_snr=True,
         timestep_spacing="trailing",
         clip_sample=False,
         set_alpha_to_one=True,
         steps_offset=0,
     )
-
-
-def build_vae() -> AutoencoderTiny:
-    """Picture [-1, 1] to latents at a quarter of the size and back.
-
-    The encoder has no blocks between its convolutions, so it is linear: an exact cosine transform that needs no
-    training. Four pixels a latent keep a line where it is; the decoder adds the sharpness.
-    """
-    vae = AutoencoderTiny(
-        encoder_block_out_channels=(48, 48, 48),
-        num_encoder_blocks=(0, 0, 0),
-        decoder_block_out_channels=(32, 32, 32),
-        num_decoder_blocks=(3, 2, 1),
-        latent_channels=LATENT_CHANNELS,
-        scaling_factor=1.0,
-    )
-    set_cosine_transform(vae)
-    return vae
-
-
-def set_cosine_transform(vae: AutoencoderTiny) -> None:
-    """Write LATENT_TERMS into the linear encoder."""
-    first, strided, transform, last = [layer for layer in vae.encoder.layers if isinstance(layer, nn.Conv2d)]
-    for parameter in vae.encoder.parameters():
-        nn.init.zeros_(parameter)
-    colours = torch.eye(3)
-    with torch.no_grad():
-        first.weight[:3, :, 1, 1] = colours
-        for y in range(2):
-            for x in range(2):  # space to depth: 3 -> 12 channels
-                base = 3 * (2 * y + x)
-                strided.weight[base : base + 3, :3, 1 + y, 1 + x] = colours
-        for channel, (axis, rows, columns, gain) in enumerate(LATENT_TERMS):
-            for y in range(4):
-                for x in range(4):
-                    basis = np.cos((2 * y + 1) * rows * np.pi / 8) * np.cos((2 * x + 1) * columns * np.pi / 8)
-                    base = 3 * (2 * (y % 2) + x % 2)
-                    weight = torch.tensor(axis * basis * gain / 16, dtype=torch.float32)
-                    transform.weight[channel, base : base + 3, 1 + y // 2, 1 + x // 2] = weight
-            last.weight[channel, channel, 1, 1] = 1
-        assert last.bias is not None  # it was built with one
-        last.bias[0] = -LATENT_TERMS[0][3] / 2  # mid-grey is the zero latent
-
-
-def to_latents(vae: AutoencoderTiny, pictures: Tensor) -> Tensor:
-    """Pictures [n, 3, H, W] in [0, 1] to scaled latents [n, 8, H / 4, W / 4]."""
-    return vae.encode(pictures * 2 - 1).latents * vae.config.scaling_factor
-
-
-def block_colours(latents: Tensor) -> Tensor:
-    """Latents [n, 8, h, w] to the mean RGB, in [0, 1], of the pixels each stands for, [n, 3, h, w].
-
-    Without the decoder, and exact: three of the encoder's channels are this mean along three axes.
-    """
-    means = [channel for channel, (_, rows, columns, _) in enumerate(LATENT_TERMS) if rows == columns == 0]
-    axes = np.stack([LATENT_TERMS[channel][0] * LATENT_TERMS[channel][3] for channel in means])
-    values = latents[:, means] + latents.new_tensor([LATENT_TERMS[0][3] / 2, 0, 0])[:, None, None]  # zero is mid-grey
-    return torch.einsum("ij,njhw->nihw", latents.new_tensor(np.linalg.inv(axes)), values)

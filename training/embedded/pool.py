@@ -1,26 +1,48 @@
-"""Samples in stock: a process beside the training makes new ones while the networks learn from those there are."""
+"""Samples in stock: processes beside the training make new ones while the networks learn from those there are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from functools import cache
 from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 from torch import Tensor
 
+from stablevideo.diffusion.hints import canny
+from stablevideo.options import HintKind
+
+from .cosine import LATENT_PX, to_latents
 from .data import Sample, make_sample
-from .model import to_latents
+from .library import Library
 
 TokenIds = Callable[[list[str]], Tensor]
 FIRST = 16  # refills before the first draw
+CANNY_LOW, CANNY_HIGH = (40, 120), (120, 250)  # half of the samples have thresholds from here, the others 100 and 200
+CHANGED, EMPTY = 4.0, 0.7  # weight of a changed place, beside 1, and of one where nothing is
+
+
+class Batch(NamedTuple):
+    """Latents [n, c, h, w], hints [n, 3, H, W] in [0, 1], ids [n, 77], how much each place counts [n, 1, h, w], and
+    whether a texture is asked for, bool [n].
+    """
+
+    latents: Tensor
+    hints: Tensor
+    ids: Tensor
+    weights: Tensor
+    textured: Tensor
 
 
 class Pool:
-    """The most recent samples as latents, hints and token ids: each is drawn a few times before it goes.
+    """The most recent samples: each is drawn a few times before it goes.
 
     Samples have `size` pixels; `fresh` new ones join at each draw; seeds count up from `first_seed`.
     """
@@ -31,44 +53,87 @@ class Pool:
         capacity: int,
         fresh: int,
         first_seed: int,
+        hint: HintKind,
+        packages: Path | None,
         vae: AutoencoderTiny,
         token_ids: TokenIds,
-        maker: ProcessPoolExecutor,
+        makers: ProcessPoolExecutor,
     ) -> None:
         self.size, self.capacity, self.fresh, self.seed = size, capacity, fresh, first_seed
-        self.vae, self.token_ids, self.maker = vae, token_ids, maker
-        self.stock: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.hint, self.packages = hint, packages
+        self.vae, self.token_ids, self.makers = vae, token_ids, makers
+        self.stock: list[Batch] = []
         self.coming: list[Future[list[Sample]]] = [self.order() for _ in range(FIRST)]
 
     def order(self) -> Future[list[Sample]]:
         """Have new samples made."""
         first, self.seed = self.seed, self.seed + self.fresh
-        return self.maker.submit(make_samples, first, self.fresh, self.size)
+        return self.makers.submit(make_samples, first, self.fresh, self.size, self.packages)
 
     def refill(self, samples: list[Sample]) -> None:
         """Take in new samples and forget the oldest."""
-        targets = torch.from_numpy(np.stack([sample.target for sample in samples])).permute(0, 3, 1, 2)
+        device = next(self.vae.parameters()).device
+        sources, targets = (pictures.to(device) for pictures in to_tensors(samples))
         with torch.no_grad():
-            latents = to_latents(self.vae, targets.to(next(self.vae.parameters()).device)).half()
+            latents = to_latents(self.vae, targets).half()
+        weights = place_weights(sources, targets).half()
+        hints = [make_hint(self.hint, sample) for sample in samples]
         ids = self.token_ids([sample.caption for sample in samples])
-        hints = [torch.from_numpy(sample.hint) for sample in samples]
-        self.stock = (self.stock + list(zip(latents, hints, ids, strict=True)))[-self.capacity :]
+        textured = torch.tensor([sample.textured for sample in samples])
+        self.stock += [Batch(*each) for each in zip(latents, hints, ids, weights, textured, strict=True)]
+        self.stock = self.stock[-self.capacity :]
 
-    def draw(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents [n, 8, h, w], hints [n, 3, H, W] in {0, 1}, ids [n, 77]."""
+    def draw(self, count: int, rng: np.random.Generator) -> Batch:
+        """A batch of samples in stock."""
         while self.coming:
             self.refill(self.coming.pop(0).result())
         self.coming.append(self.order())
         chosen = [self.stock[i] for i in rng.integers(len(self.stock), size=count)]
-        latents, hints, ids = (torch.stack(parts) for parts in zip(*chosen, strict=True))
-        return latents.float(), hints.float().div(255)[:, None].expand(-1, 3, -1, -1), ids
+        latents, hints, ids, weights, textured = (torch.stack(parts) for parts in zip(*chosen, strict=True))
+        return Batch(latents.float(), hints.float().div(255), ids, weights.float(), textured)
 
 
-def make_samples(first_seed: int, count: int, size: int) -> list[Sample]:
-    """The samples of these seeds; runs in the other process."""
-    return [make_sample(seed, size) for seed in range(first_seed, first_seed + count)]
+def to_tensors(samples: list[Sample]) -> tuple[Tensor, Tensor]:
+    """Sources and targets of samples, [n, 3, H, W] in [0, 1] both."""
+    sources, targets = (
+        torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float().div(255)
+        for pictures in ([each.source for each in samples], [each.target for each in samples])
+    )
+    return sources, targets
 
 
-def start_maker() -> ProcessPoolExecutor:
-    """The process that makes samples, with one thread."""
-    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,))
+def place_weights(sources: Tensor, targets: Tensor) -> Tensor:
+    """How much each latent's place counts, [n, 1, h, w], from pictures [n, 3, H, W] in [0, 1].
+
+    More where the caption changes something: else the network would do well by giving back what it is shown.
+    """
+    changed = (4 * (targets - sources).abs().mean(1, keepdim=True)).clamp(max=1)
+    nothing = (sources + targets).sum(1, keepdim=True) == 0
+    return F.avg_pool2d(torch.where(nothing, EMPTY, 1 + CHANGED * changed), LATENT_PX)
+
+
+def make_hint(kind: HintKind, sample: Sample) -> Tensor:
+    """A sample's hint [3, H, W] uint8: its source, or the lines of it."""
+    source = torch.from_numpy(sample.source).permute(2, 0, 1)
+    if kind == "picture":
+        return source
+    rng = np.random.default_rng(int(sample.source[::16, ::16].sum()))
+    usual = rng.random() < 0.5
+    low, high = (100, 200) if usual else (int(rng.integers(*CANNY_LOW)), int(rng.integers(*CANNY_HIGH)))
+    return canny(low, high)(source / 255, (source.shape[1], source.shape[2])).mul(255).byte()
+
+
+@cache
+def library(packages: Path | None) -> Library:
+    """This process's library."""
+    return Library(packages)
+
+
+def make_samples(first_seed: int, count: int, size: int, packages: Path | None) -> list[Sample]:
+    """The samples of these seeds; runs in another process."""
+    return [make_sample(seed, size, library(packages)) for seed in range(first_seed, first_seed + count)]
+
+
+def start_makers(count: int) -> ProcessPoolExecutor:
+    """So many processes that make samples, with one thread each."""
+    return ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,))

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..embedded.scenes import paint_landscape
+from .motif import paint_landscape
 from .painters import Array, dots, facets, hatching, recoloured, rings, stained_glass, strokes, tesserae, wash
 
 SIDE_PX = 512
