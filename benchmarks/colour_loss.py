@@ -18,35 +18,39 @@ import diffusers
 import numpy as np
 import torch
 
-from benchmarks.embedded import GREYS, keyframe_f1, picture_of
+from benchmarks.embedded import GREYS, is_colour, keyframe_f1, picture_of
 from benchmarks.report import ROOT, report
 from stablevideo import ForegroundOptions, edit_foreground, load_clip, load_editor
 from stablevideo.color.spaces import delta_e, rgb_to_lab
+from training.embedded.colours import PLAIN
+from training.embedded.cosine import to_latents
 from training.embedded.data import make_sample
-from training.embedded.evaluate import HELD_OUT, hue_distance, lab_statistics, median_hue, target_hue
-from training.embedded.looks import COLOURS
-from training.embedded.model import to_latents
-from training.embedded.train import Options, TokenIds, clean_latents, train
+from training.embedded.evaluate import HELD_OUT_SEEDS, hue_distance, target_hue
+from training.embedded.library import Library
+from training.embedded.options import Options
+from training.embedded.pool import to_tensors
+from training.embedded.tokens import TokenIds
+from training.embedded.train import train
 
-FIRST, COUNT, BATCH, SIZE = HELD_OUT + 10**6, 96, 16, 128  # the held-out samples
+FIRST, COUNT, BATCH, SIZE = HELD_OUT_SEEDS + 10**6, 96, 16, 128  # the held-out samples
 FRAME, PAINT_STEPS = 24, 10
+HUED = [name for name in PLAIN if name not in GREYS]
 RATE = 3e-4  # of the runs: a third of what the model was first trained with
 TIMES = (300, 600, 900, 999)  # of 1000: from lightly noised to nothing but noise
 
 
 def held_out(editor):
-    """Batches of targets [n, 3, h, w] in [0, 1], hints [n, 3, h, w] in {0, 1} and token ids [n, 77]."""
-    ids = TokenIds(editor.pipeline.tokenizer)
+    """Batches of targets and hints, [n, 3, h, w] in [0, 1] both, and token ids [n, 77]."""
+    ids, library = TokenIds(editor.pipeline.tokenizer), Library(None)
     for first in range(FIRST, FIRST + COUNT, BATCH):
-        samples = [make_sample(seed, SIZE) for seed in range(first, first + BATCH)]
-        targets = torch.from_numpy(np.stack([sample.target for sample in samples])).permute(0, 3, 1, 2)
-        hints = torch.from_numpy(np.stack([sample.hint for sample in samples])).float().div(255)
-        yield targets, hints[:, None].expand(-1, 3, -1, -1), ids([sample.caption for sample in samples])
+        samples = [make_sample(seed, SIZE, library) for seed in range(first, first + BATCH)]
+        sources, targets = to_tensors(samples)
+        yield targets, sources, ids([sample.caption for sample in samples])
 
 
 @torch.inference_mode()
 def foresee(editor):
-    """Errors of the foreseen velocity and of the decoded clean picture, by depth of noise."""
+    """Errors of the foreseen clean latents and of the decoded picture, by depth of noise."""
     pipeline, generator = editor.pipeline, torch.Generator().manual_seed(0)
     found = {time: [] for time in TIMES}
     for targets, hints, ids in held_out(editor):
@@ -55,12 +59,11 @@ def foresee(editor):
         for time in TIMES:
             times = torch.full((len(latents),), time)
             noisy = pipeline.scheduler.add_noise(latents, noise, times)
-            down, middle = pipeline.controlnet(noisy, times, text, hints, return_dict=False)
-            velocity = pipeline.unet(
+            down, middle = editor.controlnet("picture")(noisy, times, text, hints, return_dict=False)
+            clean = pipeline.unet(
                 noisy, times, text, down_block_additional_residuals=down, mid_block_additional_residual=middle
             ).sample
-            off = (velocity - pipeline.scheduler.get_velocity(latents, noise, times)).square().mean()
-            clean = clean_latents(pipeline.scheduler, noisy, velocity, times)
+            off = (clean - latents).square().mean()
             pictures = ((pipeline.vae.decode(clean).sample + 1) / 2).clamp(0, 1)
             ours, theirs = rgb_to_lab(pictures), rgb_to_lab(targets)
             lab = (ours - theirs).square().sum(1).sqrt().mean()
@@ -73,16 +76,14 @@ def paint_colours(editor):
     clip, right, hues, lines = load_clip(ROOT / "data" / "sample"), 0, [], []
     inside = clip.alpha([FRAME])[0, 0].numpy() > 0.9
     own = {**editor.spec.defaults, "seed": 1, "keyframes": str(FRAME), "steps": PAINT_STEPS}
-    for colour in COLOURS:
+    for colour in PLAIN:
         edit = edit_foreground(clip, f"a {colour} car", editor, ForegroundOptions(**own))
         frame = picture_of(next(clip.render(foreground=edit.atlas, frames=[FRAME]))[0])
         lines.append(keyframe_f1(edit))
-        if colour in GREYS:
-            right += GREYS[colour](lab_statistics(frame, inside))
-        else:
-            hues.append(hue_distance(median_hue(frame, inside), target_hue(colour)))
-            right += hues[-1] <= 25
-    return right, np.mean(hues), np.mean(lines)
+        is_right, hue = is_colour(colour, frame, inside)
+        right += is_right
+        hues.append(hue_distance(hue, target_hue(PLAIN[colour])) if colour in HUED else np.nan)
+    return right, np.nanmean(hues), np.mean(lines)
 
 
 def judge(ckpt, seed, strength):
@@ -90,11 +91,11 @@ def judge(ckpt, seed, strength):
     editor = load_editor("embedded", ckpt, "cpu")
     foreseen = foresee(editor)
     right, hue, lines = paint_colours(editor)
-    velocity, lab, ciede = np.mean(list(foreseen.values()), 0)
+    off, lab, ciede = np.mean(list(foreseen.values()), 0)
     return {
         "seed": seed,
         "colour": strength,
-        "velocity error": round(float(velocity), 5),
+        "latents' error": round(float(off), 5),
         "Lab error": round(float(lab), 3),
         "CIEDE2000": round(float(ciede), 3),
         **{f"Lab error at {time}": round(float(foreseen[time][1]), 3) for time in TIMES},
