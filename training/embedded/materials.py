@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import cv2
 import numpy as np
 
-from stablevideo.video.pictures import read_picture
-
+from .drawing import photo
 from .light import lab_of, main_colour, mix, shading, to_lab, to_rgb, tone
 from .sources import Source
 
@@ -29,9 +27,7 @@ DETAIL_PX = 2.5  # sigma of what tells relief from shape
 @cache
 def photo_grain(name: str) -> np.ndarray:
     """A texture of scikit-image's wheel, [512, 512], evened out: zero mean, spread 1."""
-    import skimage
-
-    grey = read_picture(Path(skimage.__file__).parent / "data" / name).mean(0).numpy()
+    grey = photo(name).mean(-1)
     flat = grey - cv2.GaussianBlur(grey, (0, 0), 24)
     return (flat / flat.std()).astype(np.float32)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..embedded.drawing import grid, noise, points, random_colour
+
 
 def paint_landscape(rng: np.random.Generator, size: int) -> np.ndarray:
     """Sky, ridges one behind the other, ground, trees and houses: [size, size, 3]."""
@@ -58,32 +60,3 @@ def plant_trees(rng: np.random.Generator, size: int, picture: np.ndarray, ridge:
             cv2.fillPoly(picture, [points(rng, size, trunk, 0.0)], (tint * 0.5).tolist(), shift=3)
         cv2.fillPoly(picture, [points(rng, size, outline, 0.006)], tint.tolist(), cv2.LINE_AA, shift=3)
     return picture
-
-
-def random_colour(rng: np.random.Generator) -> np.ndarray:
-    """A base colour [3]: any hue, with greys and browns as frequent as nature has them."""
-    value, saturation = rng.uniform(0.2, 0.95), rng.uniform(0, 1) ** 1.3
-    hue = rng.uniform(0, 360) if rng.random() < 0.6 else rng.uniform(15, 50)
-    pixel = np.array([[[hue, saturation, value]]], np.float32)
-    return cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0]
-
-
-def points(rng: np.random.Generator, size: int, outline: list[tuple[float, float]], jitter: float = 0.02) -> np.ndarray:
-    """Polygon corners in pixels, shifted a little, from (x, y) in [0, 1]."""
-    return np.round((np.array(outline) + rng.normal(0, jitter, (len(outline), 2))) * size * 8).astype(np.int32)
-
-
-def noise(rng: np.random.Generator, size: int, cells: tuple[int, int] | int, octaves: int = 1) -> np.ndarray:
-    """Smooth noise [size, size], zero mean, about unit range; cells (rows, columns) across the picture."""
-    rows, columns = (cells, cells) if isinstance(cells, int) else cells
-    total = np.zeros((size, size), np.float32)
-    for octave in range(octaves):
-        grid = rng.random((max(2, rows << octave), max(2, columns << octave)), np.float32) * 2 - 1
-        total += cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC) * 0.55**octave
-    return total
-
-
-def grid(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pixel coordinates (y, x), each [size, size] in [0, 1]."""
-    axis = (np.arange(size, dtype=np.float32) + 0.5) / size
-    return np.meshgrid(axis, axis, indexing="ij")
