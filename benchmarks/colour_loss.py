@@ -18,7 +18,8 @@ import diffusers
 import numpy as np
 import torch
 
-from benchmarks.embedded import GREYS, is_colour, keyframe_f1, picture_of
+from benchmarks.embedded.colours import GREYS, is_colour, keyframe_f1
+from benchmarks.embedded.subject import picture_of
 from benchmarks.report import ROOT, report
 from stablevideo import ForegroundOptions, edit_foreground, load_clip, load_editor
 from stablevideo.color.spaces import delta_e, rgb_to_lab

@@ -323,7 +323,7 @@ def says(clean):
 def test_the_trainer_s_colour_loss_pulls_as_hard_as_it_is_told():
     clean = random(4, LATENT_CHANNELS, 4, 4).float().requires_grad_()
     latents, ids = random(4, LATENT_CHANNELS, 4, 4, seed=1).float(), torch.zeros(4, 3)
-    batch = Batch(latents, torch.zeros(4, 3, 16, 16), ids, torch.ones(4, 1, 4, 4), torch.zeros(4, dtype=torch.bool))
+    batch = Batch(latents, torch.zeros(4, 3, 16, 16), ids, torch.ones(4, 1, 4, 4))
 
     def pull(colour):
         generator = torch.Generator().manual_seed(3)

@@ -5,7 +5,7 @@ import torch
 from diffusers import DDIMScheduler, LCMScheduler
 
 from stablevideo.diffusion.hints import Hint
-from stablevideo.diffusion.schedule import EvenDDIM, WienerDDIM, sd15_scheduler
+from stablevideo.diffusion.schedule import LEFT_OPEN, EvenDDIM, WienerDDIM, sd15_scheduler
 from stablevideo.errors import InputError
 from stablevideo.options import DiffusionOptions
 
@@ -100,25 +100,16 @@ def test_the_embedded_network_is_shown_the_best_linear_guess(editor):
     scheduler = editor.pipeline.scheduler
     assert type(scheduler) is WienerDDIM
     draw = torch.Generator().manual_seed(0)
-    clean, noise = torch.randn(2, 4, 8, 32, 32, generator=draw)  # unit variance, as the guess takes for granted
+    clean, noise = torch.randn(2, 4, 8, 32, 32, generator=draw)
+    clean *= LEFT_OPEN**0.5
     times = torch.tensor([1, 300, 700, 999])
     noisy = scheduler.add_noise(clean, noise, times)
     shown = scheduler.scale_model_input(noisy, times)
     for i in range(4):
         best = ((noisy[i] * clean[i]).sum() / noisy[i].square().sum()).item()
-        assert torch.allclose(shown[i], best * noisy[i], atol=0.1), times[i]
+        assert torch.allclose(shown[i], best * noisy[i], atol=0.02), times[i]
         assert torch.allclose(shown[i], scheduler.scale_model_input(noisy[i : i + 1], times[i])[0])
     assert shown[3].abs().max() == 0  # pure noise says nothing
-    assert torch.allclose(shown[0], clean[0], atol=0.3)
+    assert torch.allclose(shown[0], clean[0], atol=0.25)
     with pytest.raises(InputError, match="timestep"):
         scheduler.scale_model_input(noisy)
-
-
-def test_what_a_network_does_not_look_for_is_what_samples_are_at_large(editor):
-    scheduler = editor.pipeline.scheduler
-    slope = torch.linspace(-1, 1, 48).expand(2, 3, 36, 48)
-    texture = torch.randn(2, 3, 36, 48, generator=torch.Generator().manual_seed(0))
-    assert (scheduler.unseen(slope) - slope).abs().mean() < 0.03
-    assert scheduler.unseen(texture).std() < 0.25
-    assert scheduler.unseen(torch.ones(1, 1, 4, 4)).sub(1).abs().max() < 1e-6  # smaller than a cell
-    assert sd15_scheduler().unseen(slope) is None

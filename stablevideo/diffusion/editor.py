@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..options import DiffusionOptions, HintKind
 from ..places import default_folder
 from ..progress import Progress, quiet
+from .embedding import move_grain
 from .hints import Hint, HintMaker, HintMakers, HintsMaker, common_size
 from .schedule import WienerDDIM
 from .settle import full_prompt
@@ -167,7 +168,7 @@ class Editor:
         pipeline, size = self.pipeline, common_size(hints)
         shown, scales = [each.picture[None] for each in hints], [each.strength * options.hint_scale for each in hints]
         several = len(hints) > 1
-        with torch.inference_mode(), self.following([each.kind for each in hints]), self.memory(size):
+        with torch.inference_mode(), self.following([each.kind for each in hints], options.seed), self.memory(size):
             latents = self.noise(size, generator)
             known = None
             if start is not None and seen is not None and strength < 1:
@@ -199,12 +200,14 @@ class Editor:
             self.pipeline.maybe_free_model_hooks()
 
     @contextmanager
-    def following(self, kinds: Sequence[HintKind]) -> Iterator[None]:
+    def following(self, kinds: Sequence[HintKind], seed: int) -> Iterator[None]:
         """Within, the pipeline's ControlNet follows hints of these kinds, one or several at once, whose pull adds up.
 
         Afterwards it is the first kind's alone. `memory` belongs within: it takes all that followed off the device.
         """
         followed = [self.controlnet(kind) for kind in kinds]
+        for controlnet in followed:
+            move_grain(controlnet, seed)
         self._follow(followed[0])
         try:
             if len(followed) > 1:

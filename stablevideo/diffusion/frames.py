@@ -18,7 +18,7 @@ from ..options import HintKind, RestyleOptions
 from ..progress import Progress, quiet, within
 from .colour_attention import colour_attention
 from .editor import Editor
-from .schedule import EvenDDIM
+from .schedule import EvenDDIM, WienerDDIM
 from .settle import full_prompt
 from .smoothing import Smooth, smoothing
 from .windows import shares, smoothing_steps, windows
@@ -103,19 +103,20 @@ def paint_frames(
     scheduler = cast(EvenDDIM, editor.pipeline.scheduler)
     if chroma is None:
         chroma = torch.zeros(count, 2, *(side // editor.pipeline.vae_scale_factor for side in size))
-    with editor.following([each.kind for each in hints]), editor.memory(size):
+    with editor.following([each.kind for each in hints], options.seed), editor.memory(size):
         latents = _beginning(editor, count, size, options.shared_noise, generator)
         brush = _Brush(editor, _words(editor, prompt, options), hints, chroma, options)
         scheduler.set_timesteps(options.steps, device="cpu")
         smoothed = smoothing_steps(options.steps) if smooth else frozenset()
-        held = None  # what smoothing changed, and the network does not see in its samples
+        held = None  # what smoothing changed, and a network that hardly looks at its samples does not see in them
         for step, timestep in enumerate(scheduler.timesteps):
             said = brush.predictions(latents, timestep, step, progress)
             if smooth and step in smoothed:
                 clean = scheduler.foreseen(said, timestep, latents)
                 done, told = (step + 1) / options.steps, f"step {step + 1} of {options.steps}, smoothing "
                 change = smoothing(editor, clean, smooth, within(progress, done, done, told))
-                said, held = scheduler.redirected(said, timestep, change), scheduler.unseen(change)
+                said = scheduler.redirected(said, timestep, change)
+                held = change if isinstance(scheduler, WienerDDIM) else None
             elif held is not None:
                 said = scheduler.redirected(said, timestep, held)
             latents = _stepped(scheduler, said, timestep, latents, options, generator)

@@ -1,7 +1,6 @@
 """DDIM (Song et al. 2021) that begins where the noise is and takes exactly the number of steps asked."""
 
 import torch
-import torch.nn.functional as F
 from diffusers import DDIMScheduler
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
@@ -24,7 +23,7 @@ def even_timesteps(steps: int, offset: int = 1, count: int = 1000) -> Tensor:
 
 
 MOST, NEARLY_ALL = 4.0, 0.995  # standard deviations that clean latents reach, but for a few of them
-AT_LARGE = 6  # latents: the side of the cells whose means say what a sample is at large
+LEFT_OPEN = 0.002  # variance of clean latents that a picture's hint and words leave open
 
 
 class EvenDDIM(DDIMScheduler):
@@ -68,13 +67,6 @@ class EvenDDIM(DDIMScheduler):
             )
         return result, clean
 
-    def unseen(self, latents: Tensor) -> Tensor | None:
-        """The part of latents [n, c, h, w] that the network does not look for in its samples; here there is none.
-
-        What is wanted of it has to be held at every step.
-        """
-        return None
-
     def foreseen(self, model_output: Tensor, timestep: Tensor, sample: Tensor) -> Tensor:
         """The clean latents that a sample would come to, by what the network says of it."""
         alpha = self.alphas_cumprod[timestep]
@@ -105,11 +97,11 @@ class EvenDDIM(DDIMScheduler):
 
 
 class WienerDDIM(EvenDDIM):
-    """`EvenDDIM` whose network is shown the best linear guess of the clean latents, and no noise beyond it.
+    """`EvenDDIM` whose network is shown the best linear guess of what hint and words leave open, and no noise beyond.
 
-    For x = sqrt(a) x0 + sqrt(1 - a) e and clean latents of about unit variance that is sqrt(a) x (Wiener 1949): nothing
-    at pure noise, all of it at the end. Where a hint all but says what comes out, noise that is not shown cannot leak
-    into it. Such a network takes colours and light at large from hint and words, and from its samples texture alone.
+    For x = sqrt(a) x0 + sqrt(1 - a) e, and clean latents of variance v about what is known without x, that is
+    sqrt(a) v / (a v + 1 - a) x (Wiener 1949). Where a hint all but says what comes out, v is small: the network is
+    shown next to nothing until the end, and noise that is not shown cannot leak into what it paints.
     """
 
     def _split(self, output: Tensor, sample: Tensor, signal: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,17 +114,12 @@ class WienerDDIM(EvenDDIM):
         share = (MOST / beyond.clamp(min=MOST)).to(output).reshape(-1, 1, 1, 1)
         return super()._split(output * share, sample, signal, deviation)
 
-    def unseen(self, latents: Tensor) -> Tensor | None:
-        """Latents [n, c, h, w] at large: smooth between the means of cells."""
-        height, width = latents.shape[2:]
-        cells = max(1, round(height / AT_LARGE)), max(1, round(width / AT_LARGE))
-        return F.interpolate(F.interpolate(latents, cells, mode="area"), (height, width), mode="bicubic")
-
     def scale_model_input(self, sample: Tensor, timestep: Tensor | None = None) -> Tensor:
         """Samples [n, c, h, w] at one timestep, or at one each [n], as the network takes them."""
         if timestep is None:
             raise InputError("the noise of a sample is not known without its timestep; give it.")
-        return sample * self.alphas_cumprod.to(sample)[timestep].sqrt().reshape(-1, 1, 1, 1)
+        alpha = self.alphas_cumprod.to(sample)[timestep].reshape(-1, 1, 1, 1)
+        return sample * (alpha.sqrt() * LEFT_OPEN / (alpha * LEFT_OPEN + 1 - alpha))
 
 
 def sd15_scheduler() -> EvenDDIM:

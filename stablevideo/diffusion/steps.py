@@ -27,7 +27,7 @@ class Known:
     steps
         So many steps start from it; after them it may change.
     kept
-        How much of it at large is held to the end, 0 to 1: 0 but for a network that does not look there.
+        How much of it is held at each later step, 0 to 1: 0 but for a network that hardly looks at its samples.
     """
 
     clean: Tensor
@@ -42,12 +42,11 @@ class Known:
         return torch.where(self.mask, noised, latents)
 
     def hold(self, scheduler: Any, latents: Tensor, index: int) -> Tensor:
-        """Latents in which what is known is held at large; index is of the step to come, or one beyond the last."""
+        """Latents in which what is known is held; index is of the step to come, or one beyond the last."""
         there = self.clean
         if index < len(scheduler.timesteps):
             there = scheduler.add_noise(self.clean, self.noise, scheduler.timesteps[index][None])
-        off = scheduler.unseen(torch.where(self.mask, there - latents, 0))
-        return torch.where(self.mask, latents + self.kept * off, latents)
+        return torch.where(self.mask, latents.lerp(there, self.kept), latents)
 
 
 def encode(vae: Any, picture: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ from ..checkpoint import AGAIN, load_module, load_settings, load_strictly, read_
 from ..errors import InputError
 from ..hub import hub_folder
 from ..options import HintKind
+from .embedding import embed_once
 from .schedule import EvenDDIM, WienerDDIM, sd15_scheduler
 from .spec import (
     CONTROLNET_FOLDERS,
@@ -92,9 +93,11 @@ def load_controlnet(spec: ModelSpec, ckpt: Path, kind: HintKind, dtype: torch.dt
     Beside the original's single files, those of further kinds come from the Hub. Raises InputError as `load_parts`.
     """
     if spec.form == "folder":
-        return _controlnet_in(spec.folder / CONTROLNET_FOLDERS[kind], dtype)
-    published, instead = CONTROLNETS[kind], "follow another hint"
-    return _controlnet_in(hub_folder(published.repository, ckpt, published.patterns, published.needed, instead), dtype)
+        folder = spec.folder / CONTROLNET_FOLDERS[kind]
+    else:
+        published, instead = CONTROLNETS[kind], "follow another hint"
+        folder = hub_folder(published.repository, ckpt, published.patterns, published.needed, instead)
+    return embed_once(_controlnet_in(folder, dtype))
 
 
 def build_pipeline(
@@ -188,7 +191,7 @@ def _load_single_files(ckpt: Path, dtype: torch.dtype) -> Parts:
             parts = _base_from_ldm(weights, ckpt / name, dtype)
         model = ControlNetModel(cross_attention_dim=768)
         state = ldm.convert_controlnet_checkpoint(weights, dict(model.config))
-        controlnets[kind] = _strict(model, state, ckpt / name, dtype)
+        controlnets[kind] = embed_once(_strict(model, state, ckpt / name, dtype))
     folder = hub_folder(TOKENIZER, ckpt, TOKENIZER_FILES, ("tokenizer_config.json",))
     tokenizer = load_settings(CLIPTokenizer, folder)
     return Parts(**parts, tokenizer=tokenizer, controlnets=controlnets)

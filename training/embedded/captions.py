@@ -33,8 +33,8 @@ from .vocabulary import (
 from .wishes import Wish
 
 SHARES: dict[str, dict[str, float]] = {
-    "object": {"colour": 0.34, "material": 0.36, "scene": 0.08, "style": 0.13, "region": 0.05, "none": 0.04},
-    "place": {"colour": 0.12, "material": 0.16, "scene": 0.4, "style": 0.2, "region": 0.07, "none": 0.05},
+    "object": {"colour": 0.30, "material": 0.40, "scene": 0.08, "style": 0.13, "region": 0.05, "none": 0.04},
+    "place": {"colour": 0.11, "material": 0.21, "scene": 0.36, "style": 0.2, "region": 0.07, "none": 0.05},
 }
 
 

@@ -11,14 +11,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-import torch
-
-from stablevideo.color.spaces import rgb_to_lab
 
 from .drawing import LUMA
+from .light import lab_of
 
 Rgb = tuple[int, int, int]
-Lab = tuple[float, float, float]
 
 # sRGB of each plain colour's middle tone.
 PLAIN: dict[str, Rgb] = {
@@ -153,12 +150,6 @@ def _from_hex(value: str) -> Rgb:
 
 
 @lru_cache(maxsize=65536)
-def lab_of(rgb: Rgb) -> Lab:
-    """CIE Lab of an sRGB colour."""
-    lightness, a, b = rgb_to_lab(torch.tensor(rgb, dtype=torch.float32)[:, None, None] / 255).flatten().tolist()
-    return lightness, a, b
-
-
 def hue_of(rgb: Rgb) -> float:
     """Degrees of the hue in Lab's plane."""
     _, a, b = lab_of(rgb)

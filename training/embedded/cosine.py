@@ -1,10 +1,10 @@
-"""Latents as an exact cosine transform of blocks of pixels: for the autoencoder, and for a ControlNet's first look."""
+"""Latents as an exact cosine transform of blocks of pixels."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny, ControlNetModel
+from diffusers import AutoencoderTiny
 from torch import Tensor, nn
 
 from .drawing import LUMA
@@ -44,48 +44,6 @@ def block_transform() -> Tensor:
                 weight = torch.tensor(axis * basis * gain / 16, dtype=torch.float32)
                 kernel[channel, base : base + 3, y // 2, x // 2] = weight
     return kernel
-
-
-@torch.no_grad()
-def pairs(weight: Tensor, kernel: Tensor, at: tuple[int, int], paired_input: bool = True) -> None:
-    """Write a linear map into a convolution whose values travel as (x, -x): [2 n, 2 m, 3, 3] from [n, m, h, w].
-
-    The kernel's first element comes to lie at `at`. Further channels stay as they are, and are not listened to.
-    """
-    n, m, height, width = kernel.shape
-    placed = torch.zeros(n, m, *weight.shape[2:])
-    placed[..., at[0] : at[0] + height, at[1] : at[1] + width] = kernel
-    placed = torch.cat([placed, -placed], 0)
-    if paired_input:
-        placed = torch.cat([placed, -placed], 1)
-    weight[: 2 * n] = 0
-    weight[: 2 * n, : placed.shape[1]] = placed
-
-
-@torch.no_grad()
-def show_cosine_transform(controlnet: ControlNetModel) -> None:
-    """Let the first channels of the hint's embedding be the latents of the hint, exactly; the others stay as they are.
-
-    Between its convolutions lies x sigmoid(x), of which f(x) - f(-x) = x: each value travels as a pair.
-    """
-    layers = controlnet.controlnet_cond_embedding
-    colours, quarters, terms = 3, 12, LATENT_CHANNELS
-    pairs(layers.conv_in.weight, torch.eye(colours)[..., None, None], at=(1, 1), paired_input=False)
-    pairs(layers.blocks[0].weight, torch.eye(colours)[..., None, None], at=(1, 1))
-    depth = torch.zeros(quarters, colours, 2, 2)
-    for y in range(2):
-        for x in range(2):
-            depth[3 * (2 * y + x) : 3 * (2 * y + x) + 3, :, y, x] = torch.eye(colours)
-    pairs(layers.blocks[1].weight, depth, at=(1, 1))
-    pairs(layers.blocks[2].weight, torch.eye(quarters)[..., None, None], at=(1, 1))
-    pairs(layers.blocks[3].weight, block_transform(), at=(1, 1))
-    out = layers.conv_out.weight
-    nn.init.normal_(out, std=0.5 * out[0].numel() ** -0.5)
-    out[:terms] = 0
-    out[:terms, :terms, 1, 1], out[:terms, terms : 2 * terms, 1, 1] = torch.eye(terms), -torch.eye(terms)
-    for layer in (layers.conv_in, *layers.blocks, layers.conv_out):
-        nn.init.zeros_(layer.bias)
-    layers.conv_out.bias[0] = -LATENT_TERMS[0][3] / 2  # mid-grey is the zero latent
 
 
 def build_vae() -> AutoencoderTiny:

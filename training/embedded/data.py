@@ -6,9 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from stablevideo.diffusion.grain import LATTICE_PX, SHEET_PX
+from stablevideo.options import HintKind
+
 from .captions import sample_caption
 from .library import Library
+from .lines import as_drawn, canny_lines
 from .looks import apply_looks
+from .materials import grains_for
 from .scenes import make_source
 from .sources import Source
 
@@ -19,16 +24,19 @@ LEAST_REGION = 0.03  # of a window, for a part to be asked for
 
 @dataclass(frozen=True)
 class Sample:
-    """Source and target [H, W, 3] uint8, the caption, and whether it asks for a texture of its own."""
+    """Source, hint and target [H, W, 3] uint8, the caption, and where in their sheet the target's grains begin."""
 
     source: np.ndarray
+    hint: np.ndarray
     target: np.ndarray
     caption: str
-    textured: bool
+    place: tuple[int, int]
 
 
-def make_sample(seed: int, size: int, library: Library, scales: tuple[float, ...] = SCALES) -> Sample:
-    """The sample of this seed: always the same, for one library.
+def make_sample(
+    seed: int, size: int, library: Library, hint: HintKind = "picture", scales: tuple[float, ...] = SCALES
+) -> Sample:
+    """The sample of this seed: always the same, for one library and kind of hint.
 
     It is a window of `size` pixels out of a picture up to twice as large, so that small and cheap samples have forms
     and textures of the sizes that large pictures have.
@@ -38,8 +46,14 @@ def make_sample(seed: int, size: int, library: Library, scales: tuple[float, ...
     source = cut_window(rng, whole, size)
     there = [name for name, where in source.regions.items() if (where * source.mask).mean() > LEAST_REGION]
     caption, wish = sample_caption(rng, source.kind, source.name, there)
-    target = apply_looks(source, wish, rng)
-    return Sample(to_bytes(source.picture), to_bytes(target), caption, wish.textured)
+    # Whole periods, since tiles and pixels begin at the corner as the lattices do.
+    top, left = (int(n) * LATTICE_PX for n in rng.integers(SHEET_PX // LATTICE_PX, size=2))
+    shown = to_bytes(source.picture)
+    if hint == "canny":
+        shown = canny_lines(shown, rng)
+        source = as_drawn(source, shown)
+    target = apply_looks(source, wish, grains_for(size, (top, left)))
+    return Sample(to_bytes(source.picture), shown, to_bytes(target), caption, (top, left))
 
 
 def to_bytes(picture: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from stablevideo.metrics import luma, ssim_map
 from .colours import PLAIN, Rgb
 from .library import Library
 from .looks import apply_looks
+from .materials import grains_for
 from .scenes import make_source
 from .wishes import Wish
 
@@ -152,7 +153,7 @@ def train_classifier(wish: Wish, library: Library, size: int = 256, count: int =
         colours = list(PLAIN.values())
         plain = Wish() if rng.random() < 0.5 else Wish(colour=colours[rng.integers(len(colours))])
         for asked, label in ((wish, 1.0), (plain, 0.0)):
-            rows.append(features(apply_looks(source, asked, rng), source.mask))
+            rows.append(features(apply_looks(source, asked, grains_for(size)), source.mask))
             labels.append(label)
     inputs = np.stack(rows)
     mean, spread = inputs.mean(0), inputs.std(0) + 1e-3

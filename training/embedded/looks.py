@@ -10,20 +10,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from .materials import repaint
+from .materials import Grains, repaint
 from .sources import Source
 from .styles import STYLES
 from .weather import paint_scene
 from .wishes import Wish
 
 
-def apply_looks(source: Source, wish: Wish, rng: np.random.Generator) -> np.ndarray:
+def apply_looks(source: Source, wish: Wish, grains: Grains) -> np.ndarray:
     """The source as wished for, [H, W, 3] float32 in [0, 1]: first what it is made of, then the weather, then style."""
     picture = source.picture
     if wish.colour or wish.material or wish.pattern:
-        picture = repaint(source, wish.colour, wish.material, wish.pattern, wish.region, rng)
+        picture = repaint(source, wish.colour, wish.material, wish.pattern, wish.region, grains)
     if wish.scene:
-        picture = paint_scene(replace(source, picture=picture * source.mask[..., None]), wish.scene, rng)
+        picture = paint_scene(replace(source, picture=picture * source.mask[..., None]), wish.scene, grains)
     if wish.style:
-        picture = STYLES[wish.style](np.ascontiguousarray(picture, np.float32), source.mask, rng)
+        picture = STYLES[wish.style](np.ascontiguousarray(picture, np.float32), source.mask, grains)
     return np.clip(picture * source.mask[..., None], 0, 1).astype(np.float32)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from stablevideo.diffusion.schedule import AT_LARGE
 from stablevideo.options import HintKind
 
 from ..losses import balance, lab_loss
@@ -15,9 +13,6 @@ from .model import EmbeddedModel
 from .pool import Batch
 
 MEANS = 3.0  # weight of the error of blocks' mean colours: few of the latents, but they are what is seen first
-CLOUD_STRENGTH = (0.4, 2.0)  # standard deviation, in latents
-HIDDEN = 0.9  # of the times: from here on noise hides everything
-HIDDEN_SHARES = (0.2, 0.7)  # of pictures with a texture, and of others, that are shown at those times
 
 
 def diffusion_loss(
@@ -33,14 +28,10 @@ def diffusion_loss(
     The colour loss is of the clean picture's block means, balanced so that its gradient at the UNet's output has
     `colour` times the length of the other's. Processes that train together balance each its own share of the batch.
     """
-    # What is to be seen at large is decided where the noise hides everything, which is a small part of the schedule;
-    # textures come out of less noise.
-    place, kind = torch.rand(2, len(batch.latents), generator=generator)
-    share = torch.where(batch.textured, *HIDDEN_SHARES)
-    place = torch.where(kind < share, HIDDEN + (1 - HIDDEN) * place, place)
+    place = torch.rand(len(batch.latents), generator=generator)
     noise = torch.randn(batch.latents.shape, generator=generator).to(device)
     latents, times = batch.latents.to(device), (place * 1000).long().clamp(max=999).to(device)
-    noisy = model.scheduler.add_noise(latents, noise, times) + clouds(latents.shape, generator).to(device)
+    noisy = model.scheduler.add_noise(latents, noise, times)
     dtype = model.unet.dtype
     with torch.no_grad():
         text = model.text_encoder(batch.ids.to(device)).last_hidden_state.to(dtype)
@@ -59,16 +50,3 @@ def diffusion_loss(
         off = lab_loss(block_colours(clean), block_colours(latents))
         loss = loss + colour * balance(loss, off, clean) * off
     return loss
-
-
-def clouds(shape: torch.Size, generator: torch.Generator) -> Tensor:
-    """Smooth fields [n, c, h, w] that hide what samples are like at large, of each sample's own strength.
-
-    Source and words say that; noise says it too, and wrongly: a network that trusts its own noisy samples there paints
-    blotches. So it learns to look at them for texture alone.
-    """
-    count, channels, height, width = shape
-    coarse = torch.randn(count, channels, height // AT_LARGE + 2, width // AT_LARGE + 2, generator=generator)
-    low, high = CLOUD_STRENGTH
-    strength = low + (high - low) * torch.rand(count, 1, 1, 1, generator=generator)
-    return strength * F.interpolate(coarse, (height, width), mode="bicubic", align_corners=False)

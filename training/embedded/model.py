@@ -14,11 +14,13 @@ from diffusers import AutoencoderTiny, ControlNetModel, UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from stablevideo.diffusion.grain import GRAINS
 from stablevideo.diffusion.schedule import WienerDDIM
 from stablevideo.diffusion.spec import CONTROLNET_FOLDERS
 from stablevideo.options import HintKind
 
-from .cosine import LATENT_CHANNELS, LATENT_PX, show_cosine_transform
+from .cosine import LATENT_CHANNELS, LATENT_PX
+from .hint import show_hint
 
 WIDTHS = (48, 96, 128, 192)
 TEXT_WIDTH = 128
@@ -26,7 +28,7 @@ TEXT_WIDTH = 128
 # to arrive at the other end, and a norm takes that out.
 NORM = {"norm_num_groups": 4, "norm_eps": 1.0}
 PASSED = 1.15  # what brings the hint's latents back to their size behind the last norm
-HINT_WIDTHS = (8, 24, 64)  # of the embedding of a hint: at its size, at a half, at a quarter
+HINT_WIDTHS = (16, 48, 72)  # of the embedding of a hint: at its size, at a half, at a quarter; see hint.py
 NATIVE_SIZE = 256
 
 
@@ -162,8 +164,10 @@ def build_controlnet() -> ControlNetModel:
     Zero convolutions protect a trained UNet; here both learn together, so the branch speaks at once. It does not look
     at the noise: what the hint shows is known without it.
     """
-    controlnet = ControlNetModel(conditioning_embedding_out_channels=HINT_WIDTHS, **network_shape())
-    show_cosine_transform(controlnet)
+    controlnet = ControlNetModel(
+        conditioning_channels=3 + len(GRAINS), conditioning_embedding_out_channels=HINT_WIDTHS, **network_shape()
+    )
+    show_hint(controlnet)
     nn.init.zeros_(controlnet.conv_in.weight)
     for layer in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
         nn.init.normal_(layer.weight, std=0.5 * (layer.weight[0].numel()) ** -0.5)

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 from torch import Tensor
 
-from stablevideo.diffusion.hints import canny
+from stablevideo.diffusion.grain import grain
 from stablevideo.options import HintKind
 
 from .cosine import LATENT_PX, to_latents
@@ -25,20 +25,26 @@ from .library import Library
 
 TokenIds = Callable[[list[str]], Tensor]
 FIRST = 16  # refills before the first draw
-CANNY_LOW, CANNY_HIGH = (40, 120), (120, 250)  # half of the samples have thresholds from here, the others 100 and 200
 CHANGED, EMPTY = 4.0, 0.7  # weight of a changed place, beside 1, and of one where nothing is
 
 
 class Batch(NamedTuple):
-    """Latents [n, c, h, w], hints [n, 3, H, W] in [0, 1], ids [n, 77], how much each place counts [n, 1, h, w], and
-    whether a texture is asked for, bool [n].
-    """
+    """Latents [n, c, h, w], hints with grain [n, 13, H, W] in [0, 1], ids [n, 77], each place's weight [n, 1, h, w]."""
 
     latents: Tensor
     hints: Tensor
     ids: Tensor
     weights: Tensor
-    textured: Tensor
+
+
+class Kept(NamedTuple):
+    """A sample in stock: latents [c, h, w], hint [3, H, W] uint8, ids [77], weights [1, h, w], where grain begins."""
+
+    latents: Tensor
+    hint: Tensor
+    ids: Tensor
+    weights: Tensor
+    place: tuple[int, int]
 
 
 class Pool:
@@ -62,13 +68,13 @@ class Pool:
         self.size, self.capacity, self.fresh, self.seed = size, capacity, fresh, first_seed
         self.hint, self.packages = hint, packages
         self.vae, self.token_ids, self.makers = vae, token_ids, makers
-        self.stock: list[Batch] = []
+        self.stock: list[Kept] = []
         self.coming: list[Future[list[Sample]]] = [self.order() for _ in range(FIRST)]
 
     def order(self) -> Future[list[Sample]]:
         """Have new samples made."""
         first, self.seed = self.seed, self.seed + self.fresh
-        return self.makers.submit(make_samples, first, self.fresh, self.size, self.packages)
+        return self.makers.submit(make_samples, first, self.fresh, self.size, self.packages, self.hint)
 
     def refill(self, samples: list[Sample]) -> None:
         """Take in new samples and forget the oldest."""
@@ -77,10 +83,10 @@ class Pool:
         with torch.no_grad():
             latents = to_latents(self.vae, targets).half()
         weights = place_weights(sources, targets).half()
-        hints = [make_hint(self.hint, sample) for sample in samples]
+        hints = [torch.from_numpy(sample.hint).permute(2, 0, 1) for sample in samples]
         ids = self.token_ids([sample.caption for sample in samples])
-        textured = torch.tensor([sample.textured for sample in samples])
-        self.stock += [Batch(*each) for each in zip(latents, hints, ids, weights, textured, strict=True)]
+        places = [sample.place for sample in samples]
+        self.stock += [Kept(*each) for each in zip(latents, hints, ids, weights, places, strict=True)]
         self.stock = self.stock[-self.capacity :]
 
     def draw(self, count: int, rng: np.random.Generator) -> Batch:
@@ -89,8 +95,9 @@ class Pool:
             self.refill(self.coming.pop(0).result())
         self.coming.append(self.order())
         chosen = [self.stock[i] for i in rng.integers(len(self.stock), size=count)]
-        latents, hints, ids, weights, textured = (torch.stack(parts) for parts in zip(*chosen, strict=True))
-        return Batch(latents.float(), hints.float().div(255), ids, weights.float(), textured)
+        latents, hints, ids, weights = (torch.stack(parts) for parts in list(zip(*chosen, strict=True))[:4])
+        grains = torch.stack([grain((self.size, self.size), each.place) for each in chosen])
+        return Batch(latents.float(), torch.cat([hints.float().div(255), grains], 1), ids, weights.float())
 
 
 def to_tensors(samples: list[Sample]) -> tuple[Tensor, Tensor]:
@@ -112,26 +119,15 @@ def place_weights(sources: Tensor, targets: Tensor) -> Tensor:
     return F.avg_pool2d(torch.where(nothing, EMPTY, 1 + CHANGED * changed), LATENT_PX)
 
 
-def make_hint(kind: HintKind, sample: Sample) -> Tensor:
-    """A sample's hint [3, H, W] uint8: its source, or the lines of it."""
-    source = torch.from_numpy(sample.source).permute(2, 0, 1)
-    if kind == "picture":
-        return source
-    rng = np.random.default_rng(int(sample.source[::16, ::16].sum()))
-    usual = rng.random() < 0.5
-    low, high = (100, 200) if usual else (int(rng.integers(*CANNY_LOW)), int(rng.integers(*CANNY_HIGH)))
-    return canny(low, high)(source / 255, (source.shape[1], source.shape[2])).mul(255).byte()
-
-
 @cache
 def library(packages: Path | None) -> Library:
     """This process's library."""
     return Library(packages)
 
 
-def make_samples(first_seed: int, count: int, size: int, packages: Path | None) -> list[Sample]:
+def make_samples(first_seed: int, count: int, size: int, packages: Path | None, hint: HintKind) -> list[Sample]:
     """The samples of these seeds; runs in another process."""
-    return [make_sample(seed, size, library(packages)) for seed in range(first_seed, first_seed + count)]
+    return [make_sample(seed, size, library(packages), hint) for seed in range(first_seed, first_seed + count)]
 
 
 def start_makers(count: int) -> ProcessPoolExecutor:

@@ -17,6 +17,7 @@ from .options import Options
 from .vocabulary import KINDS
 
 log = logging.getLogger(__name__)
+STEPS = 8  # with the hint in sight, more bring nothing
 
 
 def save(
@@ -53,7 +54,7 @@ def describe(step: int, seconds: float) -> dict[str, object]:
         ),
         "licence": "Apache-2.0",
         "hint": "picture",
-        "options": {"resolution": NATIVE_SIZE, "guidance": 1.0, "hints": "picture"},
+        "options": {"resolution": NATIVE_SIZE, "steps": STEPS, "guidance": 1.0, "hints": "picture"},
         "vocabulary": {kind: {look: list(words) for look, words in table.items()} for kind, table in KINDS.items()},
         "trained_steps": step,
         "trained_seconds": round(seconds),

@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 
 from .light import mix, shading, to_lab, to_rgb
-from .materials import smooth_noise
+from .materials import Grains, around_zero
 
 TILE_PX, TILE_JOINT_PX, BLOCK_PX = 8, 1, 8
 OIL_PX, WASH_PX = 4, 3  # Kuwahara's windows have this reach
 TONES = 5  # of a cartoon
 PALETTE_STEP = np.array([14, 16, 16], np.float32)  # of L*, a, b between a pixel artist's colours
-Painter = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
+Painter = Callable[[np.ndarray, np.ndarray, Grains], np.ndarray]
 
 
 def kuwahara(picture: np.ndarray, reach_px: int) -> np.ndarray:
@@ -58,16 +58,13 @@ def vivid(picture: np.ndarray, gain: float) -> np.ndarray:
     return np.clip(grey + (picture - grey) * gain, 0, 1)
 
 
-def paint_oil(picture: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Dabs of strong colour along the forms, and the relief of the brush across them."""
+def paint_oil(picture: np.ndarray, mask: np.ndarray, grains: Grains) -> np.ndarray:
+    """Dabs of strong colour along the forms, and the brush's relief."""
     dabs = vivid(kuwahara(kuwahara(picture, OIL_PX), OIL_PX), 1.45)
-    grey = dabs.mean(-1)
-    # The brush runs along contours: its bristles are lines of equal lightness.
-    bristles = np.sin(60 * cv2.GaussianBlur(grey, (0, 0), 1.5) + smooth_noise(grey.shape, rng, (8, 8)))
-    return np.clip(dabs * (1 + 0.08 * bristles)[..., None], 0, 1)
+    return np.clip(dabs * (1 + 0.13 * around_zero(grains["rows"]))[..., None], 0, 1)
 
 
-def paint_sketch(picture: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def paint_sketch(picture: np.ndarray, mask: np.ndarray, grains: Grains) -> np.ndarray:
     """Pencil on white paper: lines where lightness falls, graphite where it is dark."""
     grey = picture.mean(-1)
     around = cv2.GaussianBlur(grey, (0, 0), 3)
@@ -75,21 +72,21 @@ def paint_sketch(picture: np.ndarray, mask: np.ndarray, rng: np.random.Generator
     lines = np.clip(1 - 2.0 * (1 - dodged), 0.25, 1)
     shade = np.clip(0.5 + 0.5 * shading(to_lab(picture)[..., 0], mask), 0, 1)
     graphite = 0.55 + 0.45 * np.clip(1.5 * shade, 0, 1)
-    tooth = 1 + 0.05 * smooth_noise(grey.shape, rng, (1.6, 1.6)) * (1.2 - shade)
-    paper = np.clip(0.97 * lines * graphite * tooth, 0.08, 1)
+    strokes = 1 + 0.14 * around_zero(grains["rows"]) * (1.2 - shade)
+    paper = np.clip(0.97 * lines * graphite * strokes, 0.08, 1)
     return np.repeat(paper[..., None], 3, -1).astype(np.float32)
 
 
-def paint_watercolour(picture: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def paint_watercolour(picture: np.ndarray, mask: np.ndarray, grains: Grains) -> np.ndarray:
     """Thin bright washes that are darker at their borders, on grainy paper."""
     wash = kuwahara(kuwahara(cv2.bilateralFilter(picture, 7, 0.2, 4), WASH_PX), WASH_PX)
     border = np.abs(wash.mean(-1) - cv2.GaussianBlur(wash.mean(-1), (0, 0), 2))
     thin = 0.30 + 0.70 * vivid(wash, 1.3) - 0.7 * border[..., None]
-    flow = 0.05 * smooth_noise(mask.shape, rng, (24, 24)) + 0.02 * smooth_noise(mask.shape, rng, (2, 2))
-    return np.clip(thin + flow[..., None], 0, 1)
+    paper = 0.05 * around_zero(grains["round"])
+    return np.clip(thin + paper[..., None], 0, 1)
 
 
-def paint_cartoon(picture: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def paint_cartoon(picture: np.ndarray, mask: np.ndarray, grains: Grains) -> np.ndarray:
     """Few flat bright tones, and ink around them."""
     smooth = cv2.bilateralFilter(cv2.bilateralFilter(picture, 7, 0.18, 5), 7, 0.18, 5)
     lab = to_lab(smooth)
@@ -100,7 +97,7 @@ def paint_cartoon(picture: np.ndarray, mask: np.ndarray, rng: np.random.Generato
     return to_rgb(lab) * (1 - 0.92 * np.clip(2.2 * outlines(smooth, 1.0, 9), 0, 1))[..., None]
 
 
-def paint_mosaic(picture: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def paint_mosaic(picture: np.ndarray, mask: np.ndarray, grains: Grains) -> np.ndarray:
     """Square tiles of one colour with dark joints."""
     rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
     joint = (rows % TILE_PX < TILE_JOINT_PX) | (columns % TILE_PX < TILE_JOINT_PX)
@@ -108,7 +105,7 @@ def paint_mosaic(picture: np.ndarray, mask: np.ndarray, rng: np.random.Generator
     return np.clip(mix(tiles, 0.3 * tiles, joint.astype(np.float32)), 0, 1)
 
 
-def paint_pixel(picture: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def paint_pixel(picture: np.ndarray, mask: np.ndarray, grains: Grains) -> np.ndarray:
     """Big pixels of few colours."""
     lab = to_lab(vivid(cell_means(picture, mask, BLOCK_PX), 1.3))
     return to_rgb(np.round(lab / PALETTE_STEP) * PALETTE_STEP)

@@ -55,11 +55,14 @@ def train(options: Options) -> None:
     model = build_model(options)
     controlnet = model.controlnets[options.hint]
     nets: list[nn.Module] = [controlnet] if options.hint == "canny" else [model.unet, controlnet]
-    weights = MasterWeights([parameter for net in nets for parameter in net.parameters()])
+    for net in (model.unet, controlnet):
+        net.requires_grad_(net in nets)
+    # What it is shown is exact as it is (`show_hint`); learning would only blur it.
+    controlnet.controlnet_cond_embedding.requires_grad_(False)
+    weights = MasterWeights([p for net in nets for p in net.parameters() if p.requires_grad])
     # What does not learn is kept as it is: the copy that computes loses bits.
     whole = model if model.unet in nets else replace(model, unet=copy.deepcopy(model.unet))
     for net in (model.unet, controlnet):
-        net.requires_grad_(net in nets)
         net.to(working_type(options.device), memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(weights.masters, lr=options.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     step, seconds = load_checkpoint(options, optimizer, weights)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from .light import mix, shading, to_lab, to_rgb, tone
-from .materials import smooth_noise, valleys
+from .materials import Grains, around_zero
 from .sources import Source
 
 Colour = tuple[float, float, float]
@@ -81,10 +81,10 @@ def clouds(ground: Ground, amount: float) -> np.ndarray:
     return (1 + amount * np.clip(own / 18, -1, 1))[..., None]
 
 
-def snow(picture: np.ndarray, ground: Ground, rng: np.random.Generator) -> np.ndarray:
+def snow(picture: np.ndarray, ground: Ground, grains: Grains) -> np.ndarray:
     """White on whatever faces up, most of it near and open; leaves stay dark beneath it; a grey sky."""
     relief = ground.shade - cv2.GaussianBlur(ground.shade, (0, 0), 10)
-    faces_up = np.clip(0.76 + 0.75 * ground.up + 0.35 * relief - 0.12 * ground.leaves, 0, 1)
+    faces_up = np.clip(0.84 + 0.75 * ground.up + 0.35 * relief - 0.12 * ground.leaves, 0, 1)
     lies = cv2.GaussianBlur(faces_up, (0, 0), 0.8)
     bare = ground.lab.copy()
     bare[..., 0] = 0.85 * bare[..., 0] + 6
@@ -95,9 +95,9 @@ def snow(picture: np.ndarray, ground: Ground, rng: np.random.Generator) -> np.nd
     return mix(result, overcast, ground.sky)
 
 
-def autumn(picture: np.ndarray, ground: Ground, rng: np.random.Generator) -> np.ndarray:
+def autumn(picture: np.ndarray, ground: Ground, grains: Grains) -> np.ndarray:
     """Green turns to red and gold, fallen leaves warm the rest; the sky stays blue."""
-    which = np.clip(0.5 + 0.45 * ground.shade + 0.5 * smooth_noise(ground.shade.shape, rng, (14, 14)), 0, 1)
+    which = np.clip(0.5 + 0.45 * ground.shade + 0.5 * around_zero(grains["round"]), 0, 1)
     foliage = ground.lab.copy()
     foliage[..., 0] = 0.9 * foliage[..., 0] + 8 + 8 * which
     foliage[..., 1], foliage[..., 2] = 44 - 30 * which, 44 + 18 * which
@@ -108,9 +108,10 @@ def autumn(picture: np.ndarray, ground: Ground, rng: np.random.Generator) -> np.
     return mix(turned, to_rgb(clear), ground.sky)
 
 
-def night(picture: np.ndarray, ground: Ground, rng: np.random.Generator) -> np.ndarray:
+def night(picture: np.ndarray, ground: Ground, grains: Grains) -> np.ndarray:
     """Moonlight: dark and blue, and still everything is drawn; windows shine."""
-    dark = tone(1.25 * ground.shade, np.array([25, 3, -21], np.float32), 26)
+    relief = ground.shade - cv2.GaussianBlur(ground.shade, (0, 0), 3)
+    dark = tone(1.3 * ground.shade + 0.9 * relief, np.array([27, 3, -22], np.float32), 36)
     dark[..., 1:] += 0.14 * ground.lab[..., 1:]
     land = to_rgb(dark)
     above = gradient(ground.height, ((44, 58, 108), (20, 28, 66), (9, 13, 36))) * clouds(ground, 0.35)
@@ -121,7 +122,7 @@ def night(picture: np.ndarray, ground: Ground, rng: np.random.Generator) -> np.n
     return np.clip(result + 0.35 * glow * flat((255, 170, 70)), 0, 1)
 
 
-def sunset(picture: np.ndarray, ground: Ground, rng: np.random.Generator) -> np.ndarray:
+def sunset(picture: np.ndarray, ground: Ground, grains: Grains) -> np.ndarray:
     """A lit sky from gold to violet, and warm land with blue shadows."""
     colours: tuple[Colour, ...] = ((255, 214, 110), (255, 156, 72), (226, 96, 90), (122, 74, 128))
     above = gradient(np.clip((ground.height - 0.35) / 0.65, 0, 1), colours) * clouds(ground, 0.22)
@@ -133,7 +134,7 @@ def sunset(picture: np.ndarray, ground: Ground, rng: np.random.Generator) -> np.
     return mix(to_rgb(warm), above, ground.sky)
 
 
-def desert(picture: np.ndarray, ground: Ground, rng: np.random.Generator) -> np.ndarray:
+def desert(picture: np.ndarray, ground: Ground, grains: Grains) -> np.ndarray:
     """Sand, and what the sand has bleached, under a pale hot sky."""
     ripples = 0.05 * np.sin(ground.height * 150 + 5 * ground.shade) * (1 - ground.leaves)
     sand = tone(0.8 * ground.shade + ripples, np.array([72, 9, 34], np.float32), 28)
@@ -143,7 +144,7 @@ def desert(picture: np.ndarray, ground: Ground, rng: np.random.Generator) -> np.
     return mix(land, above, ground.sky)
 
 
-def fog(picture: np.ndarray, ground: Ground, rng: np.random.Generator) -> np.ndarray:
+def fog(picture: np.ndarray, ground: Ground, grains: Grains) -> np.ndarray:
     """What is far is hidden, what is near is pale."""
     pale = ground.lab.copy()
     pale[..., 1:] *= 0.3
@@ -151,24 +152,21 @@ def fog(picture: np.ndarray, ground: Ground, rng: np.random.Generator) -> np.nda
     return mix(np.broadcast_to(flat((198, 203, 208)), picture.shape), to_rgb(pale), seen)
 
 
-def rain(picture: np.ndarray, ground: Ground, rng: np.random.Generator) -> np.ndarray:
+def rain(picture: np.ndarray, ground: Ground, grains: Grains) -> np.ndarray:
     """A low grey sky, wet dark colours, slanting streaks."""
     wet = ground.lab.copy()
     wet[..., 0] = np.clip(0.66 * wet[..., 0] + 6 * ground.shade, 0, 100)
     wet[..., 1:] = 0.5 * wet[..., 1:] + np.array([-1, -6], np.float32)
     above = gradient(ground.height, ((158, 168, 178), (98, 108, 120))) * clouds(ground, 0.15)
     result = mix(to_rgb(wet), above, ground.sky)
-    streaks = smooth_noise(ground.shade.shape, rng, (26, 2.2))
-    slant = np.array([[1, -0.18, 0], [0, 1, 0]], np.float32)
-    streaks = cv2.warpAffine(streaks, slant, streaks.shape[::-1], borderMode=cv2.BORDER_REFLECT)
-    return np.clip(result + 0.30 * np.clip(streaks - 0.35, 0, 1)[..., None], 0, 1)
+    streaks = np.clip(2.5 * grains["columns"] - 1.6, 0, 1)
+    return np.clip(result + 0.24 * streaks[..., None], 0, 1)
 
 
-def underwater(picture: np.ndarray, ground: Ground, rng: np.random.Generator) -> np.ndarray:
+def underwater(picture: np.ndarray, ground: Ground, grains: Grains) -> np.ndarray:
     """Red goes first, then all but blue; light ripples over what faces up."""
-    shape = ground.shade.shape
-    ripples = valleys(smooth_noise(shape, rng, (11, 16)), 0.25) * np.clip(0.5 + ground.up, 0, 1)
-    lit = ground.shade + 0.5 * ripples * (1 - ground.sky)
+    ripples = cv2.GaussianBlur(grains["veins"], (0, 0), 1.2) * np.clip(0.5 + ground.up, 0, 1)
+    lit = ground.shade + 0.9 * ripples * (1 - ground.sky)
     near = tone(1.15 * lit, np.array([50, -20, -18], np.float32), 36)
     near[..., 1:] += 0.22 * ground.lab[..., 1:]
     deep = gradient(ground.height, ((4, 84, 120), (26, 148, 180)))
@@ -176,31 +174,31 @@ def underwater(picture: np.ndarray, ground: Ground, rng: np.random.Generator) ->
     return mix(deep, to_rgb(near), np.where(ground.sky > 0.5, 0.12, seen))
 
 
-def spring(picture: np.ndarray, ground: Ground, rng: np.random.Generator) -> np.ndarray:
+def spring(picture: np.ndarray, ground: Ground, grains: Grains) -> np.ndarray:
     """Fresh green, blossom on it, a light blue sky."""
     fresh = tone(0.9 * ground.shade, np.array([64, -30, 46], np.float32), 28)
     mild = ground.lab.copy()
     mild[..., 0] = np.clip(mild[..., 0] * 0.9 + 12, 0, 100)
     mild[..., 1:] = 0.6 * mild[..., 1:] + np.array([-7, 12], np.float32)
     land = mix(to_rgb(mild), to_rgb(fresh), np.clip(1.2 * ground.leaves, 0, 1))
-    flowers = smooth_noise(ground.shade.shape, rng, (5, 5)) + 0.8 * ground.shade
+    flowers = around_zero(grains["round"]) + 0.6 * ground.shade
     blossom = tone(0.6 * ground.shade, np.array([84, 22, -3], np.float32), 18)
     land = mix(land, to_rgb(blossom), np.clip(3 * (flowers - 0.45), 0, 1) * (0.25 + 0.75 * ground.leaves))
     above = gradient(ground.height, ((222, 236, 246), (126, 184, 236))) * clouds(ground, 0.08)
     return mix(land, above, ground.sky)
 
 
-def storm(picture: np.ndarray, ground: Ground, rng: np.random.Generator) -> np.ndarray:
+def storm(picture: np.ndarray, ground: Ground, grains: Grains) -> np.ndarray:
     """Heavy clouds over dark, hard land."""
-    hard = tone(1.15 * ground.shade, np.array([34, 0, -5], np.float32), 32)
+    relief = ground.shade - cv2.GaussianBlur(ground.shade, (0, 0), 3)
+    hard = tone(1.2 * ground.shade + 0.8 * relief, np.array([34, 0, -5], np.float32), 38)
     hard[..., 1:] += 0.4 * ground.lab[..., 1:]
-    heavy = smooth_noise(ground.shade.shape, rng, (16, 34)) + 0.6 * smooth_noise(ground.shade.shape, rng, (7, 14))
     above = gradient(ground.height, ((118, 124, 136), (66, 70, 84), (44, 47, 60)))
-    above = above * (1 + 0.35 * heavy[..., None]) * clouds(ground, 0.3)
+    above = above * (1 + 0.12 * around_zero(grains["rows"])[..., None]) * clouds(ground, 0.3)
     return np.clip(mix(to_rgb(hard), above, ground.sky), 0, 1)
 
 
-SCENES: dict[str, Callable[[np.ndarray, Ground, np.random.Generator], np.ndarray]] = {
+SCENES: dict[str, Callable[[np.ndarray, Ground, Grains], np.ndarray]] = {
     "snow": snow,
     "autumn": autumn,
     "night": night,
@@ -214,6 +212,6 @@ SCENES: dict[str, Callable[[np.ndarray, Ground, np.random.Generator], np.ndarray
 }
 
 
-def paint_scene(source: Source, scene: str, rng: np.random.Generator) -> np.ndarray:
+def paint_scene(source: Source, scene: str, grains: Grains) -> np.ndarray:
     """The source in that weather, season or light: [H, W, 3] in [0, 1]."""
-    return np.clip(SCENES[scene](source.picture, survey(source), rng), 0, 1)
+    return np.clip(SCENES[scene](source.picture, survey(source), grains), 0, 1)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TEXTURED_STYLES = ("oil", "mosaic", "pixel")
-
 
 @dataclass(frozen=True)
 class Wish:
@@ -33,8 +31,3 @@ class Wish:
     scene: str | None = None
     style: str | None = None
     region: str | None = None
-
-    @property
-    def textured(self) -> bool:
-        """Whether it brings a texture that the source does not foretell."""
-        return bool(self.material or self.pattern or self.style in TEXTURED_STYLES)

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel
 
 from .captions import sample_caption, sample_wish, write_caption
-from .colours import HELD_OUT, Rgb, chroma_of, hue_of, lab_of, pick, sample_colour
+from .colours import HELD_OUT, Rgb, chroma_of, hue_of, pick, sample_colour
+from .light import lab_of
 from .vocabulary import HELD_OUT_SENTENCES, LOOK_WORDS, REGIONS
 from .wishes import Wish
 
@@ -130,8 +131,9 @@ def labels_of(wishes: Iterable[Wish]) -> Tensor:
 
 def scaled_lab(colours: Iterable[Rgb | None]) -> Tensor:
     """Lab of colours [n, 3], in units of LAB_SCALE from LAB_MIDDLE; NaN for none."""
-    rows = [lab_of(colour) if colour else (float("nan"),) * 3 for colour in colours]
-    return (torch.tensor(rows) - torch.tensor(LAB_MIDDLE)) / torch.tensor(LAB_SCALE)
+    nothing = np.full(3, np.nan, np.float32)
+    rows = np.stack([lab_of(colour) if colour else nothing for colour in colours])
+    return (torch.from_numpy(rows) - torch.tensor(LAB_MIDDLE)) / torch.tensor(LAB_SCALE)
 
 
 def reading_loss(read: Sequence[Tensor], wishes: Sequence[Wish]) -> Tensor:
@@ -201,7 +203,7 @@ def colour_errors(
         hue = float(torch.rad2deg(torch.atan2(lab[2], lab[1])))
         far = abs((hue - hue_of(rgb) + 180) % 360 - 180)
         hues[name] = far if chroma_of(rgb) >= LEAST_CHROMA else float("nan")
-        lightness[name] = float(lab[0]) - lab_of(rgb)[0]
+        lightness[name] = float(lab[0] - lab_of(rgb)[0])
     return hues, lightness
 
 

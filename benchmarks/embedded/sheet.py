@@ -1,6 +1,6 @@
 """All words of the embedded model on one picture each, to look at.
 
-    python -m benchmarks.embedded_sheet --out DIR [--ckpt ckpt] [--only SHEET ...]
+    python -m benchmarks.embedded.sheet --out DIR [--ckpt ckpt] [--only SHEET ...]
 
 On the layers of the sample and the bear; on whole frames of wolf and car-turn; on a photograph that was never trained
 on (scikit-image's cat); and the sample under canny lines alone, as the paper has it, beside the picture's hint.
@@ -12,9 +12,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.embedded import (
+from benchmarks.report import REAL, ROOT, clip_folders
+from stablevideo import load_clip, load_editor
+from training.embedded.colours import PLAIN
+from training.embedded.styles import STYLES
+from training.embedded.weather import SCENES
+
+from .subject import (
     ALL_MATERIALS,
     FRAMES,
+    NOUNS,
     SCENE_PROMPTS,
     Subject,
     middle_frame,
@@ -23,11 +30,6 @@ from benchmarks.embedded import (
     squared,
     words_for,
 )
-from benchmarks.report import REAL, ROOT, clip_folders
-from stablevideo import load_clip, load_editor
-from training.embedded.colours import PLAIN
-from training.embedded.styles import STYLES
-from training.embedded.weather import SCENES
 
 SHEETS = ("sample", "bear", "canny", "wolf", "car-turn", "photograph")
 CANNY_WORDS = ("red", "golden", "blue", "wooden", "snowy", "oil painting of a")
@@ -105,9 +107,8 @@ def main():
     arguments = parser.parse_args()
     editor = load_editor("embedded", arguments.ckpt, "cpu")
     place = lambda name: arguments.out / f"{name}.{arguments.format}"  # noqa: E731
-    nouns = {"sample": "car"}
     for folder in clip_folders():
-        subject = Subject(load_clip(folder), editor, nouns.get(folder.name, folder.name))
+        subject = Subject(load_clip(folder), editor, NOUNS.get(folder.name, folder.name))
         if folder.name in arguments.only:
             word_sheet(subject, place(folder.name))
         if folder.name == "sample" and "canny" in arguments.only:

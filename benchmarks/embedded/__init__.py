@@ -1,0 +1,1 @@
+"""What the embedded model's words do, measured and shown."""
