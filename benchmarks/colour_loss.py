@@ -23,6 +23,7 @@ from benchmarks.embedded.subject import picture_of
 from benchmarks.report import ROOT, report
 from stablevideo import ForegroundOptions, edit_foreground, load_clip, load_editor
 from stablevideo.color.spaces import delta_e, rgb_to_lab
+from stablevideo.diffusion.grain import grain
 from training.embedded.colours import PLAIN
 from training.embedded.cosine import to_latents
 from training.embedded.data import make_sample
@@ -41,12 +42,13 @@ TIMES = (300, 600, 900, 999)  # of 1000: from lightly noised to nothing but nois
 
 
 def held_out(editor):
-    """Batches of targets and hints, [n, 3, h, w] in [0, 1] both, and token ids [n, 77]."""
+    """Batches of targets [n, 3, h, w], hints with their grain [n, 13, h, w], both in [0, 1], and token ids [n, 77]."""
     ids, library = TokenIds(editor.pipeline.tokenizer), Library(None)
     for first in range(FIRST, FIRST + COUNT, BATCH):
         samples = [make_sample(seed, SIZE, library) for seed in range(first, first + BATCH)]
         sources, targets = to_tensors(samples)
-        yield targets, sources, ids([sample.caption for sample in samples])
+        grains = torch.stack([grain((SIZE, SIZE), sample.place) for sample in samples])
+        yield targets, torch.cat([sources, grains], 1), ids([sample.caption for sample in samples])
 
 
 @torch.inference_mode()
@@ -60,9 +62,10 @@ def foresee(editor):
         for time in TIMES:
             times = torch.full((len(latents),), time)
             noisy = pipeline.scheduler.add_noise(latents, noise, times)
-            down, middle = editor.controlnet("picture")(noisy, times, text, hints, return_dict=False)
+            given = pipeline.scheduler.scale_model_input(noisy, times)
+            down, middle = editor.controlnet("picture")(given, times, text, hints, return_dict=False)
             clean = pipeline.unet(
-                noisy, times, text, down_block_additional_residuals=down, mid_block_additional_residual=middle
+                given, times, text, down_block_additional_residuals=down, mid_block_additional_residual=middle
             ).sample
             off = (clean - latents).square().mean()
             pictures = ((pipeline.vae.decode(clean).sample + 1) / 2).clamp(0, 1)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from .grain import GRAINS, grain, place_of
+from .grain import grain, place_of
 
 
 class HintEmbedding:
@@ -22,7 +22,7 @@ class HintEmbedding:
 
     def __init__(self, controlnet: Any) -> None:
         self.embed = controlnet.controlnet_cond_embedding.forward
-        self.with_grain = controlnet.config.conditioning_channels == 3 + len(GRAINS)
+        self.channels = controlnet.config.conditioning_channels
         self.place = (0, 0)
         self.kept = WeakTensorKeyDictionary()
 
@@ -35,8 +35,8 @@ class HintEmbedding:
         return self.kept[hint]
 
     def shown(self, hint: Tensor) -> Tensor:
-        """The hint, with grain where the network takes it."""
-        if not self.with_grain:
+        """The hint, with grain where the network takes it and the hint does not bring its own."""
+        if hint.shape[1] == self.channels:
             return hint
         around = grain((hint.shape[2], hint.shape[3]), self.place).to(hint)
         return torch.cat([hint, around.expand(len(hint), -1, -1, -1)], 1)

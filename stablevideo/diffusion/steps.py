@@ -43,10 +43,9 @@ class Known:
 
     def hold(self, scheduler: Any, latents: Tensor, index: int) -> Tensor:
         """Latents in which what is known is held; index is of the step to come, or one beyond the last."""
-        there = self.clean
-        if index < len(scheduler.timesteps):
-            there = scheduler.add_noise(self.clean, self.noise, scheduler.timesteps[index][None])
-        return torch.where(self.mask, latents.lerp(there, self.kept), latents)
+        at_end = index == len(scheduler.timesteps)
+        known = torch.where(self.mask, self.clean, latents) if at_end else self.put_back(scheduler, latents, index)
+        return latents.lerp(known, self.kept)
 
 
 def encode(vae: Any, picture: Tensor) -> Tensor:

@@ -95,7 +95,9 @@ class Pool:
             self.refill(self.coming.pop(0).result())
         self.coming.append(self.order())
         chosen = [self.stock[i] for i in rng.integers(len(self.stock), size=count)]
-        latents, hints, ids, weights = (torch.stack(parts) for parts in list(zip(*chosen, strict=True))[:4])
+        latents, hints, ids, weights = (
+            torch.stack(parts) for parts in zip(*(each[:4] for each in chosen), strict=True)
+        )
         grains = torch.stack([grain((self.size, self.size), each.place) for each in chosen])
         return Batch(latents.float(), torch.cat([hints.float().div(255), grains], 1), ids, weights.float())
 

@@ -2,10 +2,10 @@
 
 First the decoder, then the text encoder from captions alone, then UNet and the ControlNet of the picture together; with
 `--hint canny`, the ControlNet of lines beside a UNet that stays as it is. `--packages` is a folder of pictures to learn
-from (`library.py` says which); without it there are fewer. The work folder holds
-everything needed to go on: run the same command again and training continues where it stopped. Without a work folder
-the exported model alone is taken further. Several processes, one a core or a device, train together on shares of each
-batch: `torchrun --nproc-per-node 2 -m training.embedded.train ...`.
+from (`library.py` says which); without it there are fewer. The work folder holds everything needed to go on: run the
+same command again and training continues where it stopped. Without a work folder the exported model alone is taken
+further. Several processes, one a core or a device, train together on shares of each batch:
+`torchrun --nproc-per-node 2 -m training.embedded.train ...`.
 """
 
 from __future__ import annotations
