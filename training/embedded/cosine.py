@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 from torch import Tensor, nn
 
@@ -30,6 +31,7 @@ LATENT_TERMS = (
     (RED, 1, 0, 26.0),
 )
 LATENT_CHANNELS = len(LATENT_TERMS)
+LIGHT_CHANNELS = tuple(i for i, (axis, *_) in enumerate(LATENT_TERMS) if axis is LUMA)
 MEAN_CHANNELS = tuple(i for i, (_, rows, columns, _) in enumerate(LATENT_TERMS) if rows == columns == 0)
 
 
@@ -85,6 +87,14 @@ def set_cosine_transform(vae: AutoencoderTiny) -> None:
 def to_latents(vae: AutoencoderTiny, pictures: Tensor) -> Tensor:
     """Pictures [n, 3, H, W] in [0, 1] to scaled latents [n, 14, H / 4, W / 4]."""
     return vae.encode(pictures * 2 - 1).latents * vae.config.scaling_factor
+
+
+def light_latents(lightness: Tensor) -> Tensor:
+    """Grey pictures [n, 1, H, W] to their LIGHT_CHANNELS, [n, 8, H / 4, W / 4]: without an encoder, up to a factor."""
+    along = torch.cos((2 * torch.arange(4)[None] + 1) * torch.arange(4)[:, None] * torch.pi / 8)
+    terms = [LATENT_TERMS[channel][1:] for channel in LIGHT_CHANNELS]
+    kernel = torch.stack([gain / 16 * along[rows][:, None] * along[columns] for rows, columns, gain in terms])
+    return F.conv2d(lightness, kernel[:, None].to(lightness), stride=LATENT_PX)
 
 
 def block_colours(latents: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ Colour = tuple[int, int, int]
 Grains = Mapping[str, np.ndarray]  # those of `stablevideo.diffusion.grain`, [H, W] in [0, 1], by their names
 Grain = Callable[[np.ndarray, np.ndarray, Grains], np.ndarray]  # of shade and relief [H, W]
 DETAIL_PX = 2.5  # sigma of what tells relief from shape
+VIVID = 1.3  # light and shade take from a colour's chroma; so much more, and the thing as a whole has what was asked
 JOINT = 0.8  # from here on a brick's grain is mortar
 
 
@@ -35,12 +36,12 @@ def around_zero(grain: np.ndarray) -> np.ndarray:
 
 def fibres(shade: np.ndarray, relief: np.ndarray, grains: Grains) -> np.ndarray:
     """Wood: fibres along the rows."""
-    return 0.75 * around_zero(grains["rows"]) + 0.2 * relief
+    return 1.05 * around_zero(grains["rows"]) + 0.2 * relief
 
 
 def veins(shade: np.ndarray, relief: np.ndarray, grains: Grains) -> np.ndarray:
     """Marble: dark veins, and clouds about them."""
-    return -1.5 * grains["veins"] - 0.12 * around_zero(grains["round"])
+    return -2.2 * grains["veins"] - 0.3 * around_zero(grains["round"])
 
 
 def reflections(shade: np.ndarray, relief: np.ndarray, grains: Grains) -> np.ndarray:
@@ -51,22 +52,22 @@ def reflections(shade: np.ndarray, relief: np.ndarray, grains: Grains) -> np.nda
 
 def blades(shade: np.ndarray, relief: np.ndarray, grains: Grains) -> np.ndarray:
     """Grass: upright blades."""
-    return 0.7 * around_zero(grains["columns"]) + 0.4 * relief
+    return 0.95 * around_zero(grains["columns"]) + 0.4 * relief
 
 
 def tufts(shade: np.ndarray, relief: np.ndarray, grains: Grains) -> np.ndarray:
     """Moss: soft round cushions."""
-    return 0.65 * around_zero(grains["round"])
+    return 1.0 * around_zero(grains["round"])
 
 
 def masonry(shade: np.ndarray, relief: np.ndarray, grains: Grains) -> np.ndarray:
     """Stone: rounded stones with dark joints."""
-    return 1.1 * around_zero(grains["stones"]) + 0.3 * relief
+    return 1.25 * around_zero(grains["stones"]) + 0.3 * relief
 
 
 def cracks_in_ice(shade: np.ndarray, relief: np.ndarray, grains: Grains) -> np.ndarray:
     """White cracks and shining edges."""
-    return 1.0 * np.maximum(grains["veins"], np.clip(1.6 * np.abs(relief) - 0.15, 0, 1)) - 0.1
+    return 1.4 * np.maximum(grains["veins"], np.clip(1.6 * np.abs(relief) - 0.15, 0, 1)) - 0.1
 
 
 def courses(shade: np.ndarray, relief: np.ndarray, grains: Grains) -> np.ndarray:
@@ -76,7 +77,7 @@ def courses(shade: np.ndarray, relief: np.ndarray, grains: Grains) -> np.ndarray
 
 def wrinkles(shade: np.ndarray, relief: np.ndarray, grains: Grains) -> np.ndarray:
     """Leather: a net of fine wrinkles."""
-    return -0.6 * grains["wrinkles"] + 0.14
+    return -1.3 * grains["wrinkles"] + 0.3
 
 
 MATERIALS: dict[str, tuple[Colour, float, Grain]] = {  # its colour, how far light reaches, its grain
@@ -88,7 +89,7 @@ MATERIALS: dict[str, tuple[Colour, float, Grain]] = {  # its colour, how far lig
     "grass": ((78, 142, 40), 30, blades),
     "moss": ((92, 110, 38), 26, tufts),
     "marble": ((226, 222, 218), 22, veins),
-    "ice": ((164, 212, 236), 30, cracks_in_ice),
+    "ice": ((146, 200, 230), 34, cracks_in_ice),
     "stone": ((128, 124, 118), 30, masonry),
     "leather": ((112, 62, 36), 26, wrinkles),
 }
@@ -98,7 +99,8 @@ PATTERNS = ("stripes", "dots", "checks")  # grains of these names say where thei
 
 def paint_colour(lab: np.ndarray, mask: np.ndarray, colour: Colour) -> np.ndarray:
     """A source's Lab [H, W, 3] with its main colour repainted: Lab."""
-    painted = tone(0.9 * shading(lab[..., 0], mask), lab_of(colour))
+    wanted = lab_of(colour) * np.array([1, VIVID, VIVID], np.float32)
+    painted = tone(0.9 * shading(lab[..., 0], mask), wanted)
     return mix(lab, painted, main_colour(lab, mask))
 
 

@@ -14,9 +14,8 @@ from .light import mix, shading, to_lab, to_rgb
 from .materials import Grains, around_zero
 
 TILE_PX, TILE_JOINT_PX, BLOCK_PX = 8, 1, 8
-OIL_PX, WASH_PX = 4, 3  # Kuwahara's windows have this reach
+OIL_PX, WASH_PX = 3, 2  # Kuwahara's windows have this reach
 TONES = 5  # of a cartoon
-PALETTE_STEP = np.array([14, 16, 16], np.float32)  # of L*, a, b between a pixel artist's colours
 Painter = Callable[[np.ndarray, np.ndarray, Grains], np.ndarray]
 
 
@@ -61,7 +60,7 @@ def vivid(picture: np.ndarray, gain: float) -> np.ndarray:
 def paint_oil(picture: np.ndarray, mask: np.ndarray, grains: Grains) -> np.ndarray:
     """Dabs of strong colour along the forms, and the brush's relief."""
     dabs = vivid(kuwahara(kuwahara(picture, OIL_PX), OIL_PX), 1.45)
-    return np.clip(dabs * (1 + 0.13 * around_zero(grains["rows"]))[..., None], 0, 1)
+    return np.clip(dabs * (1 + 0.26 * around_zero(grains["rows"]))[..., None], 0, 1)
 
 
 def paint_sketch(picture: np.ndarray, mask: np.ndarray, grains: Grains) -> np.ndarray:
@@ -81,8 +80,8 @@ def paint_watercolour(picture: np.ndarray, mask: np.ndarray, grains: Grains) -> 
     """Thin bright washes that are darker at their borders, on grainy paper."""
     wash = kuwahara(kuwahara(cv2.bilateralFilter(picture, 7, 0.2, 4), WASH_PX), WASH_PX)
     border = np.abs(wash.mean(-1) - cv2.GaussianBlur(wash.mean(-1), (0, 0), 2))
-    thin = 0.30 + 0.70 * vivid(wash, 1.3) - 0.7 * border[..., None]
-    paper = 0.05 * around_zero(grains["round"])
+    thin = 0.30 + 0.70 * vivid(wash, 1.3) - 1.1 * border[..., None]
+    paper = 0.11 * around_zero(grains["round"])
     return np.clip(thin + paper[..., None], 0, 1)
 
 
@@ -106,9 +105,8 @@ def paint_mosaic(picture: np.ndarray, mask: np.ndarray, grains: Grains) -> np.nd
 
 
 def paint_pixel(picture: np.ndarray, mask: np.ndarray, grains: Grains) -> np.ndarray:
-    """Big pixels of few colours."""
-    lab = to_lab(vivid(cell_means(picture, mask, BLOCK_PX), 1.3))
-    return to_rgb(np.round(lab / PALETTE_STEP) * PALETTE_STEP)
+    """Big pixels of strong colours."""
+    return np.clip(0.5 + 1.15 * (vivid(cell_means(picture, mask, BLOCK_PX), 1.45) - 0.5), 0, 1)
 
 
 def cell_means(picture: np.ndarray, mask: np.ndarray, side_px: int) -> np.ndarray:

@@ -70,8 +70,9 @@ def train(options: Options) -> None:
     token_ids = TokenIds(model.tokenizer)
     shared = (options.hint, options.packages, model.vae, token_ids, makers)
     rank, world = team()
-    batch, first_seed = options.batch // world, options.seed * 10**7 + rank * 2 * 10**9
-    small = Pool(128, 3000, batch // 4, first_seed + step * (batch // 4), *shared)
+    batch, fresh = options.batch // world, max(1, options.batch // (8 * world))
+    first_seed = options.seed * 10**7 + rank * 2 * 10**9
+    small = Pool(128, 3000, fresh, first_seed + step * fresh, *shared)
     large = Pool(256, 600, 1, first_seed + 10**9 + step, *shared)
     empty = token_ids([""])[0]
     first, begin, last, mean = step, time.monotonic(), time.monotonic(), None

@@ -50,7 +50,8 @@ STYLE_WORDS = {
 KINDS: dict[str, dict[str, tuple[str, ...]]] = {
     "colours": COLOUR_WORDS,
     "named colours": NAMED_WORDS,
-    "materials": MATERIAL_WORDS | PATTERN_WORDS,
+    "materials": MATERIAL_WORDS,
+    "patterns": PATTERN_WORDS,
     "scenes": SCENE_WORDS,
     "styles": STYLE_WORDS,
 }

@@ -89,7 +89,7 @@ def snow(picture: np.ndarray, ground: Ground, grains: Grains) -> np.ndarray:
     bare = ground.lab.copy()
     bare[..., 0] = 0.85 * bare[..., 0] + 6
     bare[..., 1:] = 0.4 * bare[..., 1:] + np.array([0, -4], np.float32)
-    white = tone(0.5 * ground.shade + 0.3 * relief, np.array([88, -0.5, -3.5], np.float32), 22)
+    white = tone(0.5 * ground.shade + 0.3 * relief, np.array([91, -0.5, -3.5], np.float32), 22)
     result = mix(to_rgb(bare), to_rgb(white), lies)
     overcast = gradient(ground.height, ((226, 230, 236), (196, 203, 213))) * clouds(ground, 0.06)
     return mix(result, overcast, ground.sky)
@@ -111,7 +111,8 @@ def autumn(picture: np.ndarray, ground: Ground, grains: Grains) -> np.ndarray:
 def night(picture: np.ndarray, ground: Ground, grains: Grains) -> np.ndarray:
     """Moonlight: dark and blue, and still everything is drawn; windows shine."""
     relief = ground.shade - cv2.GaussianBlur(ground.shade, (0, 0), 3)
-    dark = tone(1.3 * ground.shade + 0.9 * relief, np.array([27, 3, -22], np.float32), 36)
+    middle = float(np.clip(0.52 * np.median(ground.lab[..., 0]), 13, 27))  # darker than what is dark by day
+    dark = tone(1.3 * ground.shade + 0.9 * relief, np.array([middle, 3, -22], np.float32), 36)
     dark[..., 1:] += 0.14 * ground.lab[..., 1:]
     land = to_rgb(dark)
     above = gradient(ground.height, ((44, 58, 108), (20, 28, 66), (9, 13, 36))) * clouds(ground, 0.35)
@@ -148,7 +149,7 @@ def fog(picture: np.ndarray, ground: Ground, grains: Grains) -> np.ndarray:
     """What is far is hidden, what is near is pale."""
     pale = ground.lab.copy()
     pale[..., 1:] *= 0.3
-    seen = 0.80 * np.exp(-2.2 * cv2.GaussianBlur(ground.distance, (0, 0), 2)) + 0.06
+    seen = 0.66 * np.exp(-2.2 * cv2.GaussianBlur(ground.distance, (0, 0), 2)) + 0.06
     return mix(np.broadcast_to(flat((198, 203, 208)), picture.shape), to_rgb(pale), seen)
 
 
