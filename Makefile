@@ -22,7 +22,7 @@ slow: $(VENV)/.ready-dev
 	$(PYTEST) -m slow $(ARGS)
 
 bench: $(VENV)/.ready-dev
-	for subject in load lift render aggregate edit embedded decompose colour deflicker interpolate restyle style; do $(BIN)/python -m benchmarks.$$subject || exit 1; done
+	for subject in load lift render canvas aggregate edit embedded decompose colour deflicker interpolate restyle style; do $(BIN)/python -m benchmarks.$$subject || exit 1; done
 
 wheel: $(VENV)/.ready-dev
 	$(BIN)/hatchling build -t wheel
@@ -34,8 +34,9 @@ $(VENV)/.ready: requirements.txt | $(VENV)/bin/python
 	$(INSTALL) -r requirements.txt
 	touch $@
 
-$(VENV)/.ready-dev: requirements-dev.txt requirements-training.txt $(VENV)/.ready
+$(VENV)/.ready-dev: requirements-dev.txt requirements-dev-nodeps.txt requirements-training.txt $(VENV)/.ready
 	$(INSTALL) -r requirements-dev.txt
+	$(INSTALL) --no-deps -r requirements-dev-nodeps.txt
 	touch $@
 
 clean:

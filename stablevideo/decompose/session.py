@@ -21,6 +21,7 @@ from .clip import Footage, Marks, check_mask, find_masks, fit_layers, prepare, r
 from .fit import Watch
 from .masks import mask_from_box, mask_from_scribble
 from .report import Report, examine
+from .salient import salient_file, salient_mask
 from .sam import sam_folder
 
 LEAST_BOX_PX = 4
@@ -70,10 +71,19 @@ def decompose(
 
 @dataclass(frozen=True, eq=False)
 class Mark:
-    """What shows the object in one frame: a mask, bool [H, W], and the box it was cut from, if it was."""
+    """What shows the object in one frame: a mask, bool [H, W], and the box it was cut from, if it was.
+
+    Where nobody marked it yet, what stands out is `proposed`.
+    """
 
     mask: np.ndarray
     box: Box | None = None
+    proposed: bool = False
+
+    @property
+    def way(self) -> str:
+        """How it came to be, in a word."""
+        return "proposed" if self.proposed else "box" if self.box else "strokes"
 
 
 @dataclass(eq=False)
@@ -152,18 +162,22 @@ class DecomposeSession:
                 f"the box is {box[2] - box[0]}x{box[3] - box[1]} pixels; choose two opposite corners of a box around "
                 f"the object, at least {LEAST_BOX_PX} pixels apart both ways."
             )
-        self.marks[number] = Mark(mask_from_box(frame, box), box)
+        self._mark(number, Mark(mask_from_box(frame, box), box))
 
     def mark_strokes(self, number: int, inside: np.ndarray, outside: np.ndarray) -> None:
         """Cut the object of a frame out by strokes on it and beside it, bool [H, W]; these may be none.
 
         Raises InputError where no stroke lies on the object.
         """
-        self.marks[number] = Mark(mask_from_scribble(self.frame(number), inside, outside))
+        self._mark(number, Mark(mask_from_scribble(self.frame(number), inside, outside)))
 
     def mark_mask(self, number: int, mask: np.ndarray) -> None:
         """Take a frame's mask as it is, bool, of any size of the frame's shape. Raises InputError if it is empty."""
-        self.marks[number] = Mark(check_mask(mask, self.frame(number), number))
+        self._mark(number, Mark(check_mask(mask, self.frame(number), number)))
+
+    def _mark(self, number: int, mark: Mark) -> None:
+        """Take a mark; what was only proposed makes room for it, in all frames."""
+        self.marks = {of: kept for of, kept in self.marks.items() if not kept.proposed} | {number: mark}
 
     def unmark(self, number: int) -> None:
         """Forget what was marked in a frame."""
@@ -188,6 +202,17 @@ class DecomposeSession:
         shown = {number: mark.mask for number, mark in marks.items()}
         masks = find_masks(self.footage, shown, progress, sam, self.device)
         return self._found(masks, marks)
+
+    def propose(self) -> bool:
+        """Mark what stands out in a few frames, where the network that knows lies in `ckpt`; whether anything does."""
+        path = salient_file(self.ckpt)
+        if path is None:
+            return False
+        for number in {0, self.frame_count // 2, self.frame_count - 1}:
+            mask = salient_mask(self.frame(number), path)
+            if mask is not None:
+                self.marks[number] = Mark(mask, proposed=True)
+        return bool(self.marks)
 
     def find_moving(self, progress: Progress = quiet) -> np.ndarray:
         """Take what moves against the background -> the masks. Raises InputError where nothing does."""

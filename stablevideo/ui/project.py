@@ -45,6 +45,7 @@ class Project:
         with hidden_folder(upload.path):
             work = DecomposeSession.begin(read_video(upload.path), options, progress, ckpt, device)
         work.footage = in_files(work.footage, folder)
+        work.propose()
         return cls(work)
 
     def show(self, frame: int) -> None:
@@ -88,8 +89,12 @@ class Project:
         work, words = self.work, []
         if self.corner is not None:
             return "Now click the opposite corner."
+        if work.masks is None and work.marks and all(mark.proposed for mark in work.marks.values()):
+            return (
+                "**This stands out.** Is it what you want to edit? Then find it in all frames; else mark it yourself."
+            )
         if work.marks:
-            names = [f"{frame} ({'box' if mark.box else 'strokes'})" for frame, mark in sorted(work.marks.items())]
+            names = [f"{frame} ({mark.way})" for frame, mark in sorted(work.marks.items())]
             words.append(f"Marked: frame {', '.join(names)}.")
         if work.masks is not None and work.marks_changed:
             words.append("Press 'Find the object' again, and the new marks count.")
