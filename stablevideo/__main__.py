@@ -6,7 +6,7 @@ import sys
 import typer
 
 from .commands.clips import decompose, export
-from .commands.edits import edit, recolour, render
+from .commands.edits import again, edit, recolour, render
 from .commands.interpolate import interpolate
 from .commands.restyles import restyle
 from .commands.styles import stylize
@@ -16,6 +16,7 @@ from .errors import InputError
 command = typer.Typer(add_completion=False, no_args_is_help=True, help="Edit a video with words, without flicker.")
 for function in (
     edit,
+    again,
     decompose,
     export,
     render,

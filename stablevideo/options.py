@@ -136,10 +136,23 @@ class RenderOptions:
     width: int = option(0, "width of the result in pixels; 0 keeps the clip's", 0, 4096, 2)
     height: int = option(0, "height of the result in pixels; 0 keeps the clip's", 0, 4096, 2)
     shading: bool = option(False, "keep the source's shadows and highlights on what was edited")
+    part: Literal["all", "foreground", "edit"] = option(
+        "all", "what is in the result: all, or the foreground or the edit alone, with transparency around it"
+    )
+    form: Literal["mp4", "mov", "webm", "png"] = option(
+        "mp4", "mp4 with sound; ProRes 4444 (mov), WebM or PNG pictures, which keep transparency"
+    )
 
     def __post_init__(self) -> None:
         check_options(self)
         check_size(self.width, self.height)
+        if (self.part == "all") != (self.form == "mp4") and self.form != "png":
+            raise InputError(
+                f"{self.form} does not suit {self.part!r}: all of the clip is written as mp4 or png, the foreground or "
+                "the edit alone as mov, webm or png."
+            )
+        if self.shading and self.part == "foreground":
+            raise InputError("shading is measured on whole frames; leave it out for the foreground alone.")
 
     def size(self, clip_size: tuple[int, int]) -> tuple[int, int]:
         """(height, width) of the result for a clip of that size."""

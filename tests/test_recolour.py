@@ -139,7 +139,7 @@ def test_an_edit_is_recoloured_and_options_never_add_up(sample, editor):
     turned = recolour(sample, "foreground", RecolourOptions(hue=90), painted)
     assert torch.equal(turned.atlas, recolour_picture(painted.atlas, RecolourOptions(hue=90)))
     assert turned.settings["prompt"] == "a red car"
-    assert turned.settings["recolour"]["hue"] == 90
+    assert turned.settings["after"][-1]["recolour"]["hue"] == 90
     assert turned.keyframes == painted.keyframes
     grey = recolour(sample, "foreground", RecolourOptions(saturation=0), turned)
     again = recolour(sample, "foreground", RecolourOptions(hue=90), grey)
@@ -155,7 +155,8 @@ def test_the_command_renders_and_records(run_command, data, sample, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout.splitlines()[-1])
-    assert facts["background"]["recolour"] == {"hue": -60, "saturation": 1, "lightness": 0, "curve": "0,0 0.5,0.6 1,1"}
+    colours = {"hue": -60, "saturation": 1, "lightness": 0, "curve": "0,0 0.5,0.6 1,1"}
+    assert facts["background"]["after"][0]["recolour"] == colours
     shown = read_video(output).frames([20])[0] / 255
     edit = recolour(sample, "background", RecolourOptions(hue=-60, curve="0,0 0.5,0.6 1,1"))
     plain, wanted = (next(sample.render(background=a, frames=[20], size=(108, 192)))[0] for a in (None, edit.atlas))

@@ -9,18 +9,19 @@ import typer
 
 from ..clips import clip_folder, load_clip
 from ..diffusion.spec import find_model
+from ..edit.again import edit_again, read_settings
 from ..edit.background import edit_background
 from ..edit.keyframes import edit_foreground
 from ..edit.own_picture import lay_picture
 from ..edit.painting import Edit
 from ..edit.recolour import recolour as recoloured
 from ..errors import InputError
-from ..files import whole_file
+from ..files import whole_file, whole_folder
 from ..layers.coords import LayerName
 from ..layers.layered_video import LayeredVideo
 from ..options import BackgroundOptions, ForegroundOptions, RecolourOptions, RenderOptions
 from ..progress import Progress, within
-from ..results import save_run
+from ..results import result_of, save_run
 from ..video.pictures import read_picture
 from .flags import (
     Ckpt,
@@ -63,6 +64,7 @@ def edit(
         raise InputError("nothing to do; write --foreground TEXT, --background TEXT or both.")
     # What is wrong with the options shows before anything is loaded.
     render_options = RenderOptions(**picked(RenderOptions, given))
+    check_output(output, render_options)
     spec = find_model(model, ckpt)
     back = BackgroundOptions(**{**spec.defaults, **picked(BackgroundOptions, given)})
     front = ForegroundOptions(**{**spec.defaults, **picked(ForegroundOptions, given)})
@@ -79,6 +81,40 @@ def edit(
         part = within(show, 0.45, 0.85, "foreground: ")
         edits["foreground"] = edit_foreground(clip, foreground, editor, front, part)
     folder = rendered(clip, edits, log, render_options, within(show, 0.85, 1, "rendering "))
+    finish(folder, clip, output, as_json, {layer: edit.settings for layer, edit in edits.items()})
+
+
+@with_flags(RenderOptions)
+def again(
+    name: Name,
+    settings: Annotated[Path, typer.Argument(help="settings.json of an earlier run")],
+    *,
+    offload: Offload = False,
+    safety_checker: SafetyChecker = True,
+    size: Size = None,
+    output: Output = None,
+    data: Data,
+    ckpt: Ckpt,
+    log: Log,
+    device: Device = None,
+    as_json: Json = False,
+    given: dict[str, Any],
+) -> None:
+    """Do an earlier run's edits again: words, strokes and colours, with the models and the seeds that made them."""
+    options = RenderOptions(**{**given, **parse_size(size)})
+    check_output(output, options)
+    wanted = read_settings(settings)
+    clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.2, "loading the clip: "))
+    from ..diffusion.editor import Editor, load_editor  # takes seconds
+
+    def load(model: str) -> Editor:
+        return load_editor(model, ckpt, device, offload, safety_checker)
+
+    edits: dict[LayerName, Edit] = {}
+    for number, each in enumerate(wanted):
+        begin, end = (0.2 + 0.65 * count / len(wanted) for count in (number, number + 1))
+        edits[each["layer"]] = edit_again(clip, each, load, within(show, begin, end, f"{each['layer']}: "))
+    folder = rendered(clip, edits, log, options, within(show, 0.85, 1, "rendering "))
     finish(folder, clip, output, as_json, {layer: edit.settings for layer, edit in edits.items()})
 
 
@@ -105,6 +141,7 @@ def render(
     A picture with transparency lies over the clip's own atlas, one without takes its place.
     """
     options = RenderOptions(**{**given, **parse_size(size)})
+    check_output(output, options)
     clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.5, "loading the clip: "))
     given_atlases: dict[LayerName, Path | None] = {"foreground": foreground_atlas, "background": background_atlas}
     edits = {layer: lay_picture(clip, layer, read_picture(path, True)) for layer, path in given_atlases.items() if path}
@@ -128,10 +165,22 @@ def recolour(
     """Give one layer of a clip other colours, and render it; shapes and texture stay."""
     colours = RecolourOptions(**picked(RecolourOptions, given))
     options = RenderOptions(**{**picked(RenderOptions, given), **parse_size(size)})
+    check_output(output, options)
     clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.5, "loading the clip: "))
     edit = recoloured(clip, layer, colours)
     folder = rendered(clip, {layer: edit}, log, options, within(show, 0.5, 1, "rendering "))
     finish(folder, clip, output, as_json, {layer: edit.settings})
+
+
+def check_output(output: Path | None, options: RenderOptions) -> None:
+    """Raise InputError for a name that says another form than the one that is asked for."""
+    form = options.form
+    if output is None or form == "mp4":
+        return
+    if form == "png" and (output.suffix or output.exists()):
+        raise InputError(f"pictures go into a folder that is not there yet, got {output}.")
+    if form != "png" and output.suffix != f".{form}":
+        raise InputError(f"the result is a {form} and its name must end in .{form}, got {output.name}.")
 
 
 def rendered(
@@ -146,6 +195,7 @@ def rendered(
         foreground=front.atlas if front else None,
         background=back.atlas if back else None,
         keyframes=front.keyframes if front else (),
+        changed={layer: edit.changed for layer, edit in edits.items()},
         options=options,
         progress=progress,
     )
@@ -153,11 +203,15 @@ def rendered(
 
 def finish(folder: Path, clip: LayeredVideo, output: Path | None, as_json: bool, facts: dict) -> None:
     """Copy the video of a run to where it is wanted, and say what came of it."""
-    video = folder / "video.mp4"
+    video = result_of(folder)
     if output:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(output) as partial:
-            shutil.copyfile(video, partial)
+        if video.is_dir():
+            with whole_folder(output) as partial:
+                shutil.copytree(video, partial, dirs_exist_ok=True)
+        else:
+            with whole_file(output) as partial:
+                shutil.copyfile(video, partial)
     end_line()
     if as_json:
         print(json.dumps({"video": str(output or video), "folder": str(folder), "clip": clip.name, **facts}))

@@ -1,6 +1,6 @@
 """Words -> the foreground atlas: keyframes painted one after the other, each from what the earlier ones left."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -48,8 +48,11 @@ def edit_foreground(
     editor: "Editor",
     options: ForegroundOptions | None = None,
     progress: Progress = quiet,
+    watch: Callable[[Tensor], None] | None = None,
 ) -> Edit:
     """Paint keyframes of the foreground one after the other and merge them into one atlas.
+
+    `watch` is shown what the atlas [3, Ha, Wa] is after each keyframe, before all of them are made to agree.
 
     Inter-frame propagation: the first keyframe is painted from noise; for each further one the edits so far
     are mapped through the atlas into its frame, noised to `options.strength` and denoised under its own
@@ -73,6 +76,8 @@ def edit_foreground(
         keyframe, lift = _paint_keyframe(brush, frame, lifts, step)
         keyframes.append(keyframe)
         lifts.append(lift)
+        if watch is not None:
+            watch(merge(clip.foreground.atlas, lifts)[0].cpu())
     progress(PAINTING, "merging the keyframes")
     atlas, changed = _one_atlas(clip, keyframes, lifts, options, within(progress, PAINTING, 1))
     settings = {"layer": "foreground", **settings_of(prompt, editor, strengths, options)}

@@ -22,9 +22,9 @@ class Edit:
         Empty for the background and for a picture of one's own.
     settings
         What is needed to run it again: prompt, model, options with the hints and the seed that were used, and what it
-        ran on.
+        ran on; under "after", in their order, the strokes and recolourings since.
     uncoloured
-        The atlas before it was recoloured, [3, Ha, Wa]; None where it was not.
+        The atlas before it was recoloured, [3, Ha, Wa]; None where that is not what was done last.
     """
 
     atlas: Tensor
@@ -32,3 +32,9 @@ class Edit:
     keyframes: tuple[Keyframe, ...]
     settings: dict[str, Any]
     uncoloured: Tensor | None = None
+
+
+def recorded(settings: dict[str, Any], step: dict[str, Any], in_place: bool = False) -> dict[str, Any]:
+    """Settings with one step more "after", or with another in place of the last."""
+    steps = list(settings.get("after", ()))
+    return settings | {"after": [*(steps[:-1] if in_place else steps), step]}

@@ -6,7 +6,7 @@ from ..color.recolour import recolour_picture
 from ..layers.coords import LayerName
 from ..layers.layered_video import LayeredVideo
 from ..options import RecolourOptions
-from .painting import Edit
+from .painting import Edit, recorded
 
 
 def recolour(
@@ -25,7 +25,8 @@ def recolour(
     options, own = options or RecolourOptions(), clip.layer(layer)
     plain = edited or Edit(own.atlas.cpu(), own.coverage.cpu(), (), {"layer": layer})
     before = plain.atlas if plain.uncoloured is None else plain.uncoloured
-    settings = {**plain.settings, "recolour": vars(options)}
+    again = plain.uncoloured is not None
+    settings = recorded(plain.settings, {"recolour": vars(options)}, in_place=again)
     changed = plain.changed.maximum(own.coverage.cpu())
     return replace(
         plain, atlas=recolour_picture(before, options), changed=changed, settings=settings, uncoloured=before

@@ -119,19 +119,26 @@ class LayeredVideo:
             if shading:
                 small = self._light_size(size)
                 originals[name] = layer.at_pixel_scale(layer.as_seen(layer.atlas, small), small)
-        order = list(range(self.frame_count) if frames is None else frames)
-        missing = [frame for frame in order if not 0 <= frame < self.frame_count]
-        if missing:
-            raise InputError(f"there is no frame {missing[0]}; {self.name} has frames 0 to {self.frame_count - 1}.")
-        length = max(1, RENDER_PX.get(self.device.type, RENDER_PX["cpu"]) // (size[0] * size[1]))
-        for start in range(0, len(order), length):
-            chunk = order[start : start + length]
+        for chunk in self.chunks(size, frames):
             if not shading:
                 yield self._composite(pictures, chunk, size)
                 continue
             light = self._light(originals, chunk, size)
             lit = {name: light for name, edit in edits.items() if edit is not None}
             yield self._composite(pictures, chunk, size, lit)
+
+    def chunks(self, size: tuple[int, int], frames: Sequence[int] | None = None) -> Iterator[list[int]]:
+        """Frames, all by default, so many at a time as are rendered together at a size.
+
+        Raises InputError for a frame that the clip does not have.
+        """
+        order = list(range(self.frame_count) if frames is None else frames)
+        missing = [frame for frame in order if not 0 <= frame < self.frame_count]
+        if missing:
+            raise InputError(f"there is no frame {missing[0]}; {self.name} has frames 0 to {self.frame_count - 1}.")
+        length = max(1, RENDER_PX.get(self.device.type, RENDER_PX["cpu"]) // (size[0] * size[1]))
+        for start in range(0, len(order), length):
+            yield order[start : start + length]
 
     def _composite(
         self,
