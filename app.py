@@ -8,7 +8,7 @@ from stablevideo.device import resolve
 from stablevideo.errors import InputError
 from stablevideo.places import default_folder
 from stablevideo.ui.page import build_app, launch_options
-from stablevideo.ui.settings import Settings, for_one_person
+from stablevideo.ui.settings import Settings, for_one_person, read_logins
 
 
 def main() -> None:
@@ -18,10 +18,12 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         settings = _settings(arguments)
+        auth = read_logins(arguments.auth_file) if arguments.auth_file else None
     except InputError as error:
         parser.error(str(error))
     page = build_app(settings)
-    page.launch(server_name=arguments.host, server_port=arguments.port, share=arguments.share, **launch_options())
+    address = {"server_name": arguments.host, "server_port": arguments.port, "share": arguments.share}
+    page.launch(auth=auth, **address, **launch_options())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -29,6 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default=None, help="address to listen on; this machine only by default")
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--share", action="store_true", help="ask Gradio for a public link")
+    parser.add_argument(
+        "--auth-file", type=Path, default=None, help="who may come in: a file with NAME:PASSWORD in each line"
+    )
     parser.add_argument("--data", type=Path, default=None, help="the folder with the clips")
     parser.add_argument("--ckpt", type=Path, default=None, help="the folder with the weights")
     parser.add_argument("--log", type=Path, default=None, help="the folder for results")

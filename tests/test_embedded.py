@@ -87,7 +87,7 @@ def test_diffusers_own_loading_finds_all_parts():
 def test_folder_is_small_and_described():
     assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) <= 48 * 2**20
     card = json.loads((FOLDER / "model.json").read_text())
-    assert set(card["vocabulary"]) == {"colours", "named colours", "materials", "scenes", "styles"}
+    assert set(card["vocabulary"]) == {"colours", "named colours", "materials", "patterns", "scenes", "styles"}
     assert card["options"]["hints"] == "picture"
     assert (FOLDER / "README.md").exists()
 
@@ -124,8 +124,8 @@ def test_seed_and_words_decide(paint):
 
 def test_guidance_strengthens_the_words(paint, cutout):
     chroma = [evaluate.lab_statistics(paint("a green ball", guidance=g), cutout[1]).chroma for g in (1.0, 3.0, 9.0)]
-    assert chroma[0] + 5 < chroma[1], chroma
-    assert chroma[0] + 5 < chroma[2], chroma
+    assert chroma[0] < chroma[1] < chroma[2], chroma
+    assert chroma[0] + 8 < chroma[2], chroma
 
 
 def test_a_negative_word_is_avoided(paint, cutout):

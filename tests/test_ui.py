@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import threading
 import time
 from dataclasses import fields, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -24,23 +26,29 @@ from stablevideo import (
     RestyleOptions,
     StyleOptions,
     load_clip,
+    measure,
     read_video,
 )
+from stablevideo.edit.history import Step
+from stablevideo.edit.strokes import parse_stroke
 from stablevideo.errors import InputError
 from stablevideo.layers.store import save_layers
 from stablevideo.nla.networks import NLAConfig, NLANetworks, save_networks
 from stablevideo.options import HINT_KINDS
 from stablevideo.progress import Cancelled
 from stablevideo.results import save_run
+from stablevideo.steadiness import Measures
 from stablevideo.ui import edit_tab, shelf, visits
-from stablevideo.ui.atlas_pictures import brush_mask
+from stablevideo.ui.chips import with_word
 from stablevideo.ui.events import arrival
+from stablevideo.ui.keep_part import in_words
 from stablevideo.ui.page import build_app, launch_options
-from stablevideo.ui.settings import Settings, for_one_person
+from stablevideo.ui.settings import Settings, for_one_person, read_logins
 from stablevideo.ui.shelf import Shelf
 from stablevideo.ui.visits import Visits, Work
 from stablevideo.ui.widgets import option_widgets
 from stablevideo.ui.workshop import Workshop
+from stablevideo.video.pictures import read_picture
 from tests.clips import hue_degrees, hue_distance, make_clip
 from tests.conftest import ROOT
 
@@ -119,12 +127,12 @@ def test_every_step_has_a_named_endpoint(person):
     endpoints = person.view_api(return_format="dict", print_info=False)["named_endpoints"]
     wordless = {"/foreground_picture", "/background_picture", "/recolour"}
     whole = {"/steady_colours", "/deflicker", "/restyle", "/measure"}
-    edits = {"/load_clip", "/edit_foreground", "/edit_background", "/render", "/cancel"}
+    edits = {"/load_clip", "/edit_foreground", "/edit_background", "/paint", "/again", "/render", "/cancel"}
     styles = {f"/{what}_{of}" for what in ("preview", "style") for of in ("layers", "video", "picture")}
     assert set(endpoints) == edits | wordless | whole | styles
     parameters = {p["parameter_name"]: p for p in endpoints["/edit_foreground"]["parameters"]}
     assert {item.name for item in fields(ForegroundOptions)} < set(parameters)
-    assert parameters["prompt"]["parameter_default"] == "a picture of an orange suv"
+    assert parameters["prompt"]["parameter_default"] == "red"
     assert parameters["keyframes"]["parameter_default"] == "auto"
     given = {name: {p["parameter_name"] for p in endpoints[name]["parameters"]} for name in whole}
     left_out = {"enable", "reference_frame"}
@@ -141,7 +149,9 @@ def test_every_step_has_a_named_endpoint(person):
 
 def test_hints_that_are_typed_reach_the_edit(person):
     person.predict("small", api_name="/load_clip")
-    _, gallery = person.predict("a red car", keyframes="1", hints="canny 0.5", **quick(), api_name="/edit_foreground")
+    _, gallery, *_ = person.predict(
+        "a red car", keyframes="1", hints="canny 0.5", **quick(), api_name="/edit_foreground"
+    )
     assert len(gallery) == 3
     with pytest.raises(Exception, match="Embedded follows canny and picture, got the hint 'tile'"):
         person.predict("winter scene", hints="canny 0.5, tile", **quick(), api_name="/edit_background")
@@ -153,12 +163,26 @@ def test_the_whole_job_by_client(person):
     chosen = [int(number) for number in loaded[-1].split(",")]
     assert chosen
     assert set(chosen) <= set(range(6))
-    _, gallery = person.predict("a red car", keyframes="1, 4", **quick(), api_name="/edit_foreground")
+    _, gallery, *_ = person.predict("a red car", keyframes="1, 4", **quick(), api_name="/edit_foreground")
     assert [item["caption"] for item in gallery[3:]] == ["frame 4, before", "frame 4, hint", "frame 4, after"]
     assert person.predict("winter scene", **quick(), api_name="/edit_background")
-    video, files = person.predict(None, api_name="/render")
+    video, files = person.predict(api_name="/render")
     assert read_video(video).size == (64, 48)
     assert [name.rsplit("/", 1)[-1] for name in files] == ["video.mp4", "settings.json"]
+
+
+def test_an_edit_is_seen_while_it_is_painted(person):
+    person.predict("small", api_name="/load_clip")
+    job = person.submit("winter scene", **quick(steps=6), api_name="/edit_background")
+    job.result()
+    shown = [canvas for canvas, *_ in job.outputs() if isinstance(canvas, dict) and "version" in canvas]
+    assert len(shown) > 1
+    assert [canvas["version"] for canvas in shown] == sorted({canvas["version"] for canvas in shown})
+    assert not shown[0]["undo"]  # nothing is done yet
+    assert shown[-1]["undo"]
+    first, last = (read_picture(Path(canvas["atlases"]["background"]["edited"])) for canvas in (shown[0], shown[-1]))
+    assert first.shape == last.shape
+    assert (first - last).abs().mean() > 0.005  # it was rough at first
 
 
 def test_a_clip_of_networks_loads_at_the_atlas_resolution_asked(settings):
@@ -181,7 +205,7 @@ def test_a_picture_of_ones_own_is_rendered_where_it_is_opaque(person, settings, 
     with pytest.raises(Exception, match="There is no picture yet"):
         person.predict(None, api_name="/background_picture")
     person.predict(handle_file(str(tmp_path / "own.png")), api_name="/background_picture")
-    video, _ = person.predict(None, api_name="/render")
+    video, _ = person.predict(api_name="/render")
     before, after = clip.source([0])[0] * 255, read_video(video).frames([0])[0].float()
     seen, behind = clip.background.uv([0], clip.size)[0], clip.alpha([0], clip.size)[0, 0] < 0.01
     painted, beside = behind & (seen[..., 0] < -0.2), behind & (seen[..., 0] > 0.2)
@@ -194,13 +218,13 @@ def test_a_layer_is_recoloured_from_what_it_shows_by_now(person, settings):
     clip = load_clip(settings.data / "small")
     person.predict("small", api_name="/load_clip")
     person.predict("a red car", keyframes="2", **quick(), api_name="/edit_foreground")
-    red = frames(person.predict(None, api_name="/render")[0])
+    red = frames(person.predict(api_name="/render")[0])
     with pytest.raises(Exception, match="Curve must be points"):
         person.predict("foreground", curve="up", api_name="/recolour")
     person.predict("background", saturation=0.0, api_name="/recolour")
     person.predict("foreground", hue=120.0, api_name="/recolour")
     person.predict("foreground", lightness=20.0, api_name="/recolour")
-    shown = frames(person.predict(None, api_name="/render")[0])
+    shown = frames(person.predict(api_name="/render")[0])
     alpha = clip.alpha([2], clip.size)[0, 0]
     behind, front = shown[2][:, alpha < 0.01], shown[2][:, alpha > 0.99]
     assert (behind - behind.mean(0)).abs().mean() < 4
@@ -213,12 +237,53 @@ def test_two_people_never_see_each_others_work(person, other, settings, tmp_path
     person.predict("small", api_name="/load_clip")
     person.predict("a red car", keyframes="2", **quick(), api_name="/edit_foreground")
     with pytest.raises(Exception, match="No clip is loaded yet"):
-        other.predict(None, api_name="/render")
+        other.predict(api_name="/render")
     other.predict("small", api_name="/load_clip")
-    plain, edited = (frames(who.predict(None, api_name="/render")[0]) for who in (other, person))
+    plain, edited = (frames(who.predict(api_name="/render")[0]) for who in (other, person))
     unedited = frames(save_run(load_clip(settings.data / "small"), tmp_path, {}) / "video.mp4")
     assert torch.equal(plain, unedited)
     assert (edited - unedited).abs().mean() > 4
+
+
+STROKE = {"layer": "background", "tool": "brush", "points": [[0.1, 0.1], [0.9, 0.9]], "radius": 20,
+          "colour": [1, 0, 1], "softness": 0, "opacity": 1}  # fmt: skip
+
+
+def test_strokes_are_rendered_undone_and_done_again(person, settings):
+    clip = load_clip(settings.data / "small")
+    with pytest.raises(Exception, match="No clip is loaded yet"):
+        person.predict(STROKE, api_name="/paint")
+    person.predict("small", api_name="/load_clip")
+    plain = frames(person.predict(api_name="/render")[0])
+    assert person.predict(STROKE, api_name="/paint") == {"steps": 1}
+    with pytest.raises(Exception, match="This is no stroke that can be painted: it has 0 points"):
+        person.predict(STROKE | {"points": []}, api_name="/paint")
+    video, files = person.predict(api_name="/render")
+    painted = frames(video)
+    u, v = clip.background.uv([3], clip.size)[0].unbind(-1)
+    behind = clip.alpha([3], clip.size)[0, 0] < 0.01
+    on, off = behind & ((u - v).abs() < 0.1), behind & ((u - v).abs() > 0.7)
+    assert (painted[3][:, on].mean(1) - torch.tensor([255, 0, 255])).abs().max() < 25
+    assert (painted[3] - plain[3])[:, off].abs().mean() < 8  # what the codec does
+    assert json.loads(Path(files[1]).read_text())["edits"][0]["after"][0]["stroke"]["radius"] == 20
+    assert person.predict(api_name="/undo")["undo"] is False
+    with pytest.raises(Exception, match="There are no settings yet"):
+        person.predict(None, api_name="/again")
+    person.predict(handle_file(files[1]), api_name="/again")
+    assert (frames(person.predict(api_name="/render")[0]) - painted).abs().max() < 2
+    person.predict(api_name="/undo")
+    assert torch.equal(frames(person.predict(api_name="/render")[0]), plain)
+    again = person.predict(api_name="/redo")
+    assert again["redo"] is False
+    assert torch.equal(frames(person.predict(api_name="/render")[0]), painted)
+
+
+def test_a_stroke_for_a_clip_that_is_not_loaded_any_more_paints_nothing(settings):
+    visit, other = Visits().of(somebody("one")), load_clip(settings.data / "networks")
+    visit.work = Work(settings.data / "small", 2000)
+    with pytest.raises(InputError, match="belongs to the clip networks, and small is loaded"):
+        visit.take(Step("background", parse_stroke(STROKE)), other)
+    assert visit.work.background is None
 
 
 def frames(path):
@@ -234,7 +299,7 @@ def wait_until(condition):
 
 def test_what_visitors_render_is_not_kept(person, settings):
     person.predict("small", api_name="/load_clip")
-    person.predict(None, api_name="/render")
+    person.predict(api_name="/render")
     assert not settings.log.exists()
 
 
@@ -297,16 +362,13 @@ def test_a_call_of_no_session_is_refused(address):
     assert "belongs to no session" in called.json()["error"]
 
 
-def test_a_brush_stroke_becomes_a_mask_of_the_atlas_size():
-    stroke = np.zeros((30, 40, 4), np.uint8)
-    stroke[10:20, 10:20] = 255
-    mask = brush_mask({"layers": [stroke], "background": None}, (60, 80))
-    assert mask.shape == (1, 60, 80)
-    assert mask[0, 30, 30] == 1
-    assert mask[0, 5, 5] == 0
-    assert mask.mean().item() == pytest.approx(100 / 1200, rel=0.1)
-    for nothing in (None, {}, {"layers": []}, {"layers": None}, {"layers": [None]}):
-        assert brush_mask(nothing, (60, 80)).sum() == 0
+def test_words_are_clicked_into_a_prompt_in_place_of_their_kind():
+    looks = {"red": ["red", "crimson"], "blue": ["blue", "navy blue"]}
+    assert with_word("a red car", "blue", looks) == "blue a car"
+    assert with_word("navy blue", "red", looks) == "red"
+    assert with_word("golden, blue", "blue", looks) == "golden"  # once more: off
+    assert with_word("", "red", looks) == "red"
+    assert with_word("bluebell", "red", looks) == "red bluebell"
 
 
 @pytest.mark.parametrize(
@@ -322,6 +384,31 @@ def test_a_brush_stroke_becomes_a_mask_of_the_atlas_size():
 )
 def test_only_a_page_that_listens_on_this_machine_is_for_one_person(host, share, environment, alone):
     assert for_one_person(host, share, environment) is alone
+
+
+@pytest.mark.parametrize(
+    ("flicker", "words"),
+    [(0.8, "As steady as"), (1.1, "Hardly less steady"), (1.4, "Less steady.*1.40 times"), (None, "stands still")],
+)
+def test_the_figures_of_an_edit_are_said_in_words(flicker, words):
+    still = measure(read_video(ROOT / "data" / "sample" / "sample", limit=3)).video
+    assert re.search(words, in_words(Measures(3, (216, 384), still, still, flicker)))
+
+
+def test_logins_are_read_from_a_file_that_nobody_else_reads(tmp_path):
+    path = tmp_path / "logins"
+    with pytest.raises(InputError, match="there is no file"):
+        read_logins(path)
+    path.write_text("# us\nann:a:b\n\nbob:secret\n")
+    path.chmod(0o644)
+    with pytest.raises(InputError, match="chmod 600"):
+        read_logins(path)
+    path.chmod(0o600)
+    assert read_logins(path) == [("ann", "a:b"), ("bob", "secret")]
+    for wrong in ("", "ann", "ann:", ":x"):
+        path.write_text(wrong)
+        with pytest.raises(InputError, match="NAME:PASSWORD"):
+            read_logins(path)
 
 
 def test_the_page_says_which_rule_holds():

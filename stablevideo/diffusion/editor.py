@@ -21,7 +21,7 @@ from .hints import Hint, HintMaker, HintMakers, HintsMaker, common_size
 from .schedule import WienerDDIM
 from .settle import full_prompt
 from .spec import ModelSpec, check_kinds, find_model
-from .steps import AfterStep, Known, encode, latent_mask
+from .steps import AfterStep, Known, Watch, encode, latent_mask
 from .weights import build_pipeline, load_controlnet, load_parts
 
 
@@ -131,12 +131,12 @@ class Editor:
         seen: Tensor | None = None,
         strength: float = 1.0,
         progress: Progress = quiet,
+        watch: Watch | None = None,
     ) -> Tensor:
         """Paint one picture.
 
-        Where `start` is `seen`, each denoising step above `strength` puts the noised start back, so that the
-        picture there begins at that noise level (SDEdit, Meng et al. 2022); the rest begins at pure noise and
-        grows to match.
+        Where `start` is `seen`, each denoising step above `strength` puts the noised start back, so that the picture
+        there begins at that noise level (SDEdit, Meng et al. 2022); the rest begins at pure noise and grows to match.
 
         Parameters
         ----------
@@ -152,6 +152,8 @@ class Editor:
             [3, h, w] in [0, 1] and [1, h, w] in [0, 1]: a picture to start from, and where it is known.
         strength
             1 paints anew, 0 keeps what is seen.
+        watch
+            Shown between steps, roughly, what the picture is by then.
 
         Returns
         -------
@@ -186,7 +188,7 @@ class Editor:
                 generator=generator,
                 latents=latents,
                 output_type="pt",
-                callback_on_step_end=AfterStep(progress, options.steps, known),
+                callback_on_step_end=AfterStep(progress, options.steps, known, watch),
             )
         if result.nsfw_content_detected and result.nsfw_content_detected[0]:
             raise InputError("the safety checker held the picture back; change the prompt or the seed.")
@@ -229,7 +231,6 @@ class Editor:
         """A picture to start from, as latents, which is put back during that share of the steps."""
         vae = self.pipeline.vae
         clean = encode(vae, start.to(self.device, vae.dtype))
-        # Where modules wait on the CPU for their turn, the encoder's is over.
         self.pipeline.maybe_free_model_hooks()
         mask = latent_mask(seen.to(self.device), (noise.shape[2], noise.shape[3]))
         looks_away = isinstance(self.pipeline.scheduler, WienerDDIM)

@@ -43,6 +43,17 @@ def cubic_weights(positions: Tensor, count: int) -> Tensor:
     return weights
 
 
+def cubic_weights_beyond(positions: Tensor, count: int) -> Tensor:
+    """`cubic_weights`, and positions outside the nodes go on as the outermost two do: [n, count]."""
+    weights = cubic_weights(positions, count)
+    over = positions - positions.clamp(0, count - 1)  # below 0 before the first node
+    ends = torch.zeros_like(weights)
+    ends[:, 0], ends[:, 1] = over.clamp(max=0).neg(), over.clamp(max=0)
+    ends[:, -1] += over.clamp(min=0)
+    ends[:, -2] -= over.clamp(min=0)
+    return weights + ends
+
+
 def area_weights(count: int, source_count: int, device: torch.device | None = None) -> Tensor:
     """Weights [count, source_count] by which each of `count` equal cells is the mean of the pixels it covers."""
     bounds = torch.arange(count + 1, device=device, dtype=torch.float32) * (source_count / count)

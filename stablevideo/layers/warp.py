@@ -56,6 +56,18 @@ class LatticeWarp:
             return nodes
         return (nodes.float() + HALF) * self.step + self.low
 
+    def resampled(self, stride: int) -> "LatticeWarp":
+        """The same map on a coarser lattice, not packed."""
+        shape = self.shape(self.size, stride)
+        rows, columns = (
+            coords.cubic_weights_beyond((torch.arange(count) - 1.0) * (stride / self.stride) + 1, own)
+            for count, own in zip(shape, self.nodes.shape[1:3], strict=True)
+        )
+        rows, columns = rows.to(self.nodes.device), columns.to(self.nodes.device)
+        frames = range(len(self.nodes))
+        found = [torch.einsum("hy,yxc,wx->hwc", rows, self.nodes_of([frame])[0], columns) for frame in frames]
+        return LatticeWarp(torch.stack(found), stride, self.size)
+
     @staticmethod
     def shape(size: tuple[int, int], stride: int) -> tuple[int, int]:
         """Rows and columns of a lattice that covers a frame and one stride around it."""

@@ -1,12 +1,8 @@
-"""Atlases and keyframes as the page shows them, and what is painted on them there."""
+"""Atlases and keyframes as the page shows them."""
 
 from pathlib import Path
-from typing import Any
 
-import gradio as gr
 import numpy as np
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..edit.painting import Edit
@@ -14,7 +10,7 @@ from ..layers.layered_video import LayeredVideo
 from ..video.pictures import resize, to_uint8
 from ..video.write import write_video
 
-SHOWN_PX = 720  # the long side at which an atlas is shown and painted on
+SHOWN_PX = 720  # the long side at which an atlas is shown
 
 
 def array(picture: Tensor) -> np.ndarray:
@@ -27,24 +23,6 @@ def shown_atlas(picture: Tensor) -> np.ndarray:
     scale = min(1.0, SHOWN_PX / max(picture.shape[1:]))
     height, width = (max(1, round(side * scale)) for side in picture.shape[1:])
     return array(resize(picture[None].cpu(), (height, width))[0])
-
-
-def canvas(atlas: Tensor) -> gr.ImageEditor:
-    """An atlas to paint on."""
-    picture = shown_atlas(atlas)
-    return gr.ImageEditor(value=picture, canvas_size=(picture.shape[1], picture.shape[0]))
-
-
-def brush_mask(painted: dict[str, Any] | None, size: tuple[int, int]) -> Tensor:
-    """What the brush touched -> [1, Ha, Wa] in [0, 1] at the atlas's own size."""
-    mask = torch.zeros(1, *size)
-    for layer in (painted or {}).get("layers") or []:
-        if layer is None or layer.ndim != 3 or layer.shape[2] != 4:
-            continue
-        alpha = torch.from_numpy(layer[..., 3].copy())[None, None].float() / 255
-        scaled = F.interpolate(alpha, size, mode="bilinear", align_corners=False, antialias=True)[0]
-        mask = torch.maximum(mask, scaled)
-    return mask
 
 
 def keyframe_pictures(edit: Edit) -> list[tuple[np.ndarray, str]]:

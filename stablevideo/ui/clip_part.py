@@ -3,22 +3,21 @@
 from collections.abc import Callable
 
 import gradio as gr
+from gradio.events import Dependency
 
 from ..edit.choice import choose_keyframes
-from ..layers.coords import LAYER_NAMES
 from ..options import ForegroundOptions
-from ..progress import within
-from .atlas_pictures import preview, shown_atlas
 from .edit_layout import EditLayout
-from .events import AT_ONCE, EDIT_QUEUE, PRIVATE, UNDOCUMENTED, Changes, EventOptions
+from .events import AT_ONCE, LOAD_QUEUE, PRIVATE, UNDOCUMENTED, Changes, EventOptions
 from .messages import with_messages
-from .visits import Work
-from .workshop import Workshop
+from .stage import on_stage, pictures
+from .visits import Visit, Work
+from .welcome import welcome_steps
+from .workshop import Opened, Workshop
 
 
 def clip_loader(workshop: Workshop, layout: EditLayout) -> Callable[..., Changes]:
     """The handler that loads a clip: its inputs are the clip's name and the atlas resolution."""
-    part = layout.clip
 
     @with_messages
     def load_clip(
@@ -29,22 +28,54 @@ def clip_loader(workshop: Workshop, layout: EditLayout) -> Callable[..., Changes
     ) -> Changes:
         visit, report = workshop.begin(request, "edit", progress)
         folder = workshop.shelf(visit).folder(clip or "")
-        loaded = workshop.clip(folder, int(atlas_resolution), within(report, 0, 0.8))
-        report(0.9, "preparing the preview")
-        source = preview(loaded, visit.fresh_folder("source"))
-        keyframes = ", ".join(map(str, choose_keyframes(loaded)))
+        opened = workshop.open(folder, int(atlas_resolution), report)
         visit.work = Work(folder, int(atlas_resolution))
-        changes = _emptied(layout) | {part.source: source, layout.keyframe_numbers: keyframes}
-        return changes | {part.atlases[name]: shown_atlas(loaded.layer(name).atlas) for name in LAYER_NAMES}
+        return _emptied(layout) | shown(layout, visit, opened)
 
     return load_clip
+
+
+def welcomer(workshop: Workshop, layout: EditLayout) -> Callable[..., Changes]:
+    """The handler for the first screen: the chosen clip, already edited where an edit lies beside it, half before."""
+    load = clip_loader(workshop, layout)
+
+    @with_messages
+    def welcome(
+        clip: str,
+        atlas_resolution: int,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Changes:
+        if not clip:
+            return {layout.clip.source: gr.skip()}
+        changes = load(clip, atlas_resolution, request, progress)
+        visit = workshop.visits.of(request)
+        opened = workshop.opened(visit)
+        steps = welcome_steps(opened.clip, visit.loaded().folder)
+        for step in steps:
+            visit.take(step, opened.clip)
+        if not steps:
+            return changes
+        value = on_stage(visit, opened) | {"compare": True}
+        return changes | {layout.clip.canvas: value} | pictures(layout, visit, opened.clip)
+
+    return welcome
+
+
+def shown(layout: EditLayout, visit: Visit, opened: Opened) -> Changes:
+    """What the page shows of a clip and of what was done to it."""
+    keyframes = ", ".join(map(str, choose_keyframes(opened.clip)))
+    changes: Changes = {layout.clip.source: opened.source, layout.keyframe_numbers: keyframes}
+    return changes | {layout.clip.canvas: on_stage(visit, opened)} | pictures(layout, visit, opened.clip)
 
 
 def bind_clips(workshop: Workshop, layout: EditLayout) -> None:
     """Bind what loads a clip and what deletes one."""
     part, load = layout.clip, clip_loader(workshop, layout)
     inputs = [part.clip, part.atlas_resolution]
-    part.load.click(load, inputs, layout.of_a_clip, **(EDIT_QUEUE | {"api_name": "load_clip"}))
+    shown: EventOptions = LOAD_QUEUE | {"show_progress_on": part.canvas}
+    loaded = part.clip.input(load, inputs, layout.of_a_clip, **(shown | {"api_name": "load_clip"}))
+    show_result(loaded, layout, False)
     _bind_delete(workshop, layout)
 
     @with_messages
@@ -59,13 +90,22 @@ def bind_clips(workshop: Workshop, layout: EditLayout) -> None:
             return {part.source: gr.skip()}
         return load(work.folder.name, atlas_resolution, request, progress)
 
-    bound: EventOptions = EDIT_QUEUE | {"api_visibility": "private", "trigger_mode": "always_last"}
+    bound: EventOptions = LOAD_QUEUE | {"api_visibility": "private", "trigger_mode": "always_last"}
     part.atlas_resolution.release(load_again, inputs, layout.of_a_clip, **bound)
+
+
+def show_result(after: Dependency, layout: EditLayout, visible: bool) -> None:
+    """Let the places for the video come after an event, or go."""
+    part = layout.result
+    after.success(
+        lambda: (gr.Video(visible=visible), gr.Files(visible=visible)), None, [part.video, part.files], **PRIVATE
+    )
 
 
 def _emptied(layout: EditLayout) -> Changes:
     """Nothing is left of a clip that was loaded before."""
-    return {**dict.fromkeys(layout.of_a_clip), layout.keyframe_numbers: ForegroundOptions().keyframes}
+    nothing: Changes = dict.fromkeys(layout.of_a_clip)
+    return nothing | {layout.keyframe_numbers: ForegroundOptions().keyframes}
 
 
 def _bind_delete(workshop: Workshop, layout: EditLayout) -> None:

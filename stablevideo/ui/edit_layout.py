@@ -1,6 +1,7 @@
-"""How the tab that edits a clip is laid out: the clip, its two layers side by side, the result."""
+"""How the tab that edits a clip is laid out: the clip alive beside the words; everything else below, folded away."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import gradio as gr
 from gradio.components import Component
@@ -8,38 +9,57 @@ from gradio.components import Component
 from ..clips import ATLAS_RESOLUTION, list_clips
 from ..layers.coords import LAYER_NAMES, LayerName
 from ..options import BackgroundOptions, DiffusionOptions, ForegroundOptions, RecolourOptions, RenderOptions
-from .models import lay_out_model, model_defaults
+from .canvas.component import layer_canvas
+from .chips import Words, word_chips
+from .events import PRIVATE
+from .models import first_model, lay_out_model, model_defaults, vocabulary
 from .settings import Settings
 from .widgets import Widget, option_widgets, options_panel
 
-PROMPTS: dict[LayerName, str] = {"foreground": "a picture of an orange suv", "background": "winter scene"}
+PROMPTS: dict[LayerName, str] = {"foreground": "red", "background": "autumn"}
+ASKED: dict[LayerName, str] = {
+    "foreground": "What should the thing in front become?",
+    "background": "And what should be behind it?",
+}
+# The kinds of a model's words that suit a layer.
+WORDS: dict[LayerName, tuple[str, ...]] = {
+    "foreground": ("colours", "materials", "patterns", "styles"),
+    "background": ("scenes", "styles"),
+}
 OPTIONS: dict[LayerName, type[DiffusionOptions]] = {"foreground": ForegroundOptions, "background": BackgroundOptions}
-OWN_PICTURE = """A picture of the atlas's shape: save the atlas from above and draw on it. Where yours is transparent,
-the atlas stays; without transparency it takes the atlas's place."""
+OWN_PICTURE = """The clip's two layers as still pictures, its *atlases*. Save one, draw on it in any program, and lay
+it back: where your picture is transparent the atlas stays; without transparency it takes the atlas's place."""
 RECOLOUR = """Without words or a model: the layer's colours are turned, strengthened or lightened; shapes stay.
 It begins from the edited atlas where there is one; pressing again begins there too, so the sliders never add up."""
 IN_SIGHT: dict[LayerName, tuple[str, ...]] = {
     "foreground": ("keyframes", "seed", "hints"),
     "background": ("seed", "hints"),
 }
-ATLAS_PX = 240  # as high as the page shows the source and its atlases
-KEYFRAMES_PX = 260
+# The page is as wide as the screen, up to where the clip would push the rest below it.
+STYLE = """
+.gradio-container .main { max-width: 1500px; margin: 0 auto; padding-block: 8px }
+button[role="tab"].selected { color: var(--primary-700) }
+.dark button[role="tab"].selected { color: var(--primary-300) }
+footer :is(a, button) { color: var(--body-text-color) !important }
+#way { gap: 8px }
+#way .block { padding-block: 6px }
+"""
+ATLAS_PX, KEYFRAMES_PX = 240, 260
 LEAST_ATLAS, MOST_ATLAS, ATLAS_STEP = 500, 4000, 100
 
 
 @dataclass(frozen=True)
 class ClipPart:
-    """Choosing, loading and deleting a clip, and what it is made of."""
+    """Choosing, showing and deleting a clip."""
 
     clip: gr.Dropdown
-    atlas_resolution: gr.Slider
-    load: gr.Button
     delete: gr.Button
     sure: gr.Row
     really_delete: gr.Button
     keep: gr.Button
-    source: gr.Video
-    atlases: dict[LayerName, gr.Image]
+    canvas: gr.HTML
+    source: gr.File
+    atlas_resolution: gr.Slider
 
 
 @dataclass(frozen=True)
@@ -47,11 +67,21 @@ class LayerPart:
     """Editing one layer: by words, or by a picture of one's own."""
 
     prompt: gr.Textbox
+    chips: gr.HTML
     options: dict[str, Widget]
     run: gr.Button
+    atlas: gr.Image
+    edited: gr.Image
     picture: gr.Image
     lay: gr.Button
-    edited: gr.Image | gr.ImageEditor
+
+
+@dataclass(frozen=True)
+class AgainPart:
+    """Doing an earlier run's edits again."""
+
+    settings: gr.File
+    run: gr.Button
 
 
 @dataclass(frozen=True)
@@ -65,14 +95,14 @@ class RecolourPart:
 
 @dataclass(frozen=True)
 class ResultPart:
-    """The keyframes, and the video."""
+    """What is kept of an edit."""
 
-    keyframes: gr.Gallery
     options: dict[str, Widget]
     run: gr.Button
-    cancel: gr.Button
     video: gr.Video
     files: gr.Files
+    said: gr.Markdown
+    table: gr.Markdown
     steady: gr.Button
 
 
@@ -81,18 +111,28 @@ class EditLayout:
     """The widgets of the tab."""
 
     clip: ClipPart
+    run: gr.Button
+    cancel: gr.Button
     model: gr.Dropdown
     about: gr.Markdown
     layers: dict[LayerName, LayerPart]
+    by_file: gr.Accordion
+    keyframes: gr.Gallery
+    again: AgainPart
     recolour: RecolourPart
     result: ResultPart
 
     @property
+    def pictures(self) -> list[Component]:
+        """The atlases as pictures: both layers' own, and edited."""
+        return [picture for part in self.layers.values() for picture in (part.atlas, part.edited)]
+
+    @property
     def of_a_clip(self) -> list[Component]:
         """What loading a clip changes."""
-        edited = [self.layers["foreground"].edited, self.layers["background"].edited]
-        shown = [self.clip.source, *self.clip.atlases.values(), *edited]
-        return [*shown, self.result.keyframes, self.result.video, self.result.files, self.keyframe_numbers]
+        shown = [self.clip.source, self.clip.canvas, *self.pictures]
+        result = self.result
+        return [*shown, self.keyframes, result.video, result.files, result.said, result.table, self.keyframe_numbers]
 
     @property
     def keyframe_numbers(self) -> Widget:
@@ -101,55 +141,110 @@ class EditLayout:
 
 
 def lay_out_edit_tab(settings: Settings) -> EditLayout:
-    """Lay out the whole tab."""
-    clip = _lay_out_clip(settings)
-    model, words = lay_out_model(settings, "model")
+    """Lay out the whole tab: the way through it first, then what only some will want."""
     defaults = model_defaults(settings)
     with gr.Row(equal_height=False):
-        with gr.Column():
-            foreground = _lay_out_layer("foreground", 2, defaults)
-        with gr.Column():
-            background = _lay_out_layer("background", 3, defaults)
-    layers: dict[LayerName, LayerPart] = {"foreground": foreground, "background": background}
-    return EditLayout(clip, model, words, layers, _lay_out_recolour(), _lay_out_result())
-
-
-def _lay_out_clip(settings: Settings) -> ClipPart:
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=2, min_width=360):
-            clip, atlas_resolution = _clip_choice(settings)
+        with gr.Column(scale=5, min_width=320):
+            canvas = layer_canvas(elem_id="canvas")
+        with gr.Column(scale=3, min_width=320, elem_id="way"):
+            clip, delete, sure, really_delete, keep = _clip_choice(settings)
+            words = {layer: _lay_out_words(settings, layer) for layer in LAYER_NAMES}
             with gr.Row():
-                load = gr.Button("1 · Load clip", variant="primary", scale=3, elem_id="load")
-                delete = gr.Button("Delete…", scale=1, min_width=80, visible=False, elem_id="delete")
-            with gr.Row(visible=False) as sure:
-                really_delete = gr.Button("Delete for good", variant="stop", elem_id="really-delete")
-                keep = gr.Button("Keep it", elem_id="keep")
-            gr.Markdown(settings.rule, elem_id="rule")
-        with gr.Column(scale=5), gr.Row(equal_height=True):
-            source = gr.Video(
-                label="source",
-                interactive=False,
-                autoplay=True,
-                loop=True,
-                height=ATLAS_PX,
-                buttons=[],
-                elem_id="source",
-            )
-            atlases = {layer: _atlas(layer) for layer in PROMPTS}
-    return ClipPart(clip, atlas_resolution, load, delete, sure, really_delete, keep, source, atlases)
+                run = gr.Button("Edit", variant="primary", scale=3, elem_id="edit")
+                cancel = gr.Button("Cancel", variant="stop", scale=1, min_width=90, elem_id="cancel")
+            result = _lay_out_result()
+    with gr.Accordion("The model, and its options", open=False, elem_id="options"):
+        model, about = lay_out_model(settings, "model")
+        with gr.Row(equal_height=False):
+            panels = {layer: _lay_out_options(layer, defaults) for layer in LAYER_NAMES}
+        keyframes = _lay_out_keyframes()
+    with gr.Accordion("The layers: by hand and by file", open=False, elem_id="by-file") as by_file:
+        gr.Markdown(OWN_PICTURE)
+        with gr.Row(equal_height=False):
+            pictures = {layer: _lay_out_pictures(layer) for layer in LAYER_NAMES}
+        again = _lay_out_again()
+        atlas_resolution = _atlas_resolution()
+        gr.Markdown(settings.rule, elem_id="rule")
+    recolour = _lay_out_recolour()
+    source = gr.File(visible=False)
+    layers: dict[LayerName, LayerPart] = {}
+    for layer in LAYER_NAMES:
+        (prompt, chips), (options, alone) = words[layer], panels[layer]
+        layers[layer] = LayerPart(prompt, chips, options, alone, *pictures[layer])
+    part = ClipPart(clip, delete, sure, really_delete, keep, canvas, source, atlas_resolution)
+    return EditLayout(part, run, cancel, model, about, layers, by_file, keyframes, again, recolour, result)
 
 
-def _clip_choice(settings: Settings) -> tuple[gr.Dropdown, gr.Slider]:
+def _clip_choice(settings: Settings) -> tuple[gr.Dropdown, gr.Button, gr.Row, gr.Button, gr.Button]:
     clips = list_clips(settings.data)
-    clip = gr.Dropdown(
-        clips,
-        value=clips[0] if clips else None,
-        label="clip",
-        # A clip made meanwhile is not among the choices the page began with; loading it says if there is none.
-        allow_custom_value=True,
-        elem_id="clip",
-    )
-    atlas_resolution = gr.Slider(
+    with gr.Row():
+        clip = gr.Dropdown(
+            clips,
+            value="sample" if "sample" in clips else clips[0] if clips else None,
+            label="Clip",
+            # A clip made meanwhile is not among the choices the page began with; loading it says if there is none.
+            allow_custom_value=True,
+            scale=4,
+            elem_id="clip",
+        )
+        delete = gr.Button("Delete…", scale=1, min_width=80, visible=False, elem_id="delete")
+    with gr.Row(visible=False) as sure:
+        really_delete = gr.Button("Delete for good", variant="stop", elem_id="really-delete")
+        keep = gr.Button("Keep it", elem_id="keep")
+    return clip, delete, sure, really_delete, keep
+
+
+def _lay_out_words(settings: Settings, layer: LayerName) -> tuple[gr.Textbox, gr.HTML]:
+    prompt = gr.Textbox(PROMPTS[layer], label=ASKED[layer], lines=1, elem_id=f"{layer}-prompt")
+    return prompt, word_chips(known_words(settings.ckpt, first_model(settings), layer), elem_id=f"{layer}-chips")
+
+
+def known_words(ckpt: Path, model: str, layer: LayerName) -> Words:
+    """The words of a model that suit a layer."""
+    known = vocabulary(ckpt, model)
+    return {kind: known[kind] for kind in WORDS[layer] if kind in known}
+
+
+def _lay_out_options(layer: LayerName, defaults: dict) -> tuple[dict[str, Widget], gr.Button]:
+    with gr.Column():
+        options = options_panel(OPTIONS[layer], IN_SIGHT[layer], defaults)
+        run = gr.Button(f"Edit the {layer} alone", elem_id=f"edit-{layer}")
+    return options, run
+
+
+def _lay_out_pictures(layer: LayerName) -> tuple[gr.Image, gr.Image, gr.Image, gr.Button]:
+    with gr.Column():
+        own, edited = (
+            gr.Image(label=label, interactive=False, format="png", height=ATLAS_PX, elem_id=elem_id)
+            for label, elem_id in (
+                (f"{layer} atlas", f"{layer}-atlas"),
+                (f"{layer} atlas, edited", f"edited-{layer}"),
+            )
+        )
+        picture = gr.Image(
+            label=f"your picture for the {layer} atlas",
+            image_mode="RGBA",
+            type="numpy",
+            sources=["upload", "clipboard"],
+            format="png",
+            height=ATLAS_PX,
+            elem_id=f"{layer}-picture",
+        )
+        lay = gr.Button(f"Lay it over the {layer}", elem_id=f"lay-{layer}")
+    return own, edited, picture, lay
+
+
+def _lay_out_again() -> AgainPart:
+    with gr.Row(equal_height=True):
+        settings = gr.File(
+            label="settings.json of an earlier video", file_types=[".json"], height=90, scale=4, elem_id="settings"
+        )
+        run = gr.Button("Do it again", scale=1, min_width=120, elem_id="again")
+    return AgainPart(settings, run)
+
+
+def _atlas_resolution() -> gr.Slider:
+    return gr.Slider(
         LEAST_ATLAS,
         MOST_ATLAS,
         ATLAS_RESOLUTION,
@@ -158,55 +253,21 @@ def _clip_choice(settings: Settings) -> tuple[gr.Dropdown, gr.Slider]:
         info="pixels across the atlas of a clip from networks; a change loads the clip again, without its edits",
         elem_id="atlas-resolution",
     )
-    return clip, atlas_resolution
 
 
-def _atlas(layer: LayerName) -> gr.Image:
-    return gr.Image(label=f"{layer} atlas", interactive=False, format="png", height=ATLAS_PX, elem_id=f"{layer}-atlas")
-
-
-def _lay_out_layer(layer: LayerName, number: int, defaults: dict) -> LayerPart:
-    prompt = gr.Textbox(PROMPTS[layer], label=f"{layer} prompt", elem_id=f"{layer}-prompt")
-    options = options_panel(OPTIONS[layer], IN_SIGHT[layer], defaults)
-    run = gr.Button(f"{number} · Edit {layer}", variant="primary", elem_id=f"edit-{layer}")
-    with gr.Accordion("a picture of your own instead", open=False):
-        gr.Markdown(OWN_PICTURE)
-        picture = gr.Image(
-            label=f"in the {layer} atlas",
-            image_mode="RGBA",
-            type="numpy",
-            sources=["upload", "clipboard"],
-            format="png",
-            height=220,
-            elem_id=f"{layer}-picture",
-        )
-        lay = gr.Button(f"Lay it over the {layer}", elem_id=f"lay-{layer}")
-    edited = _paintable() if layer == "foreground" else _edited(layer)
-    if layer == "foreground":
-        gr.Markdown("Paint on it to bring the original back.")
-    return LayerPart(prompt, options, run, picture, lay, edited)
-
-
-def _edited(layer: LayerName) -> gr.Image:
-    return gr.Image(label=f"edited {layer} atlas", interactive=False, format="png", elem_id=f"edited-{layer}")
-
-
-def _paintable() -> gr.ImageEditor:
-    return gr.ImageEditor(
-        label="edited foreground atlas",
-        type="numpy",
+def _lay_out_keyframes() -> gr.Gallery:
+    return gr.Gallery(
+        label="keyframes: before, hint, after",
+        columns=6,
+        height=KEYFRAMES_PX,
+        object_fit="contain",
         format="png",
-        layers=False,
-        sources=(),
-        transforms=(),
-        brush=gr.Brush(colors=["#ff00ff"], color_mode="fixed", default_size=24),
-        fixed_canvas=False,
-        elem_id="paint",
+        elem_id="keyframes",
     )
 
 
 def _lay_out_recolour() -> RecolourPart:
-    with gr.Accordion("Recolour", open=False, elem_id="recolour"):
+    with gr.Accordion("Other colours, without words", open=False, elem_id="recolour"):
         gr.Markdown(RECOLOUR)
         with gr.Row():
             layer = gr.Radio(list(LAYER_NAMES), value="foreground", label="layer", elem_id="recolour-layer")
@@ -216,24 +277,24 @@ def _lay_out_recolour() -> RecolourPart:
 
 
 def _lay_out_result() -> ResultPart:
-    with gr.Row(equal_height=False):
-        with gr.Column():
-            keyframes = gr.Gallery(
-                label="keyframes: before, hint, after",
-                columns=3,
-                height=KEYFRAMES_PX,
-                object_fit="contain",
-                format="png",
-                elem_id="keyframes",
-            )
-            with gr.Row():
-                options = option_widgets(RenderOptions, only=("width", "height"))
-            options |= option_widgets(RenderOptions, without=("width", "height"))
-            with gr.Row():
-                run = gr.Button("4 · Render", variant="primary", scale=3, elem_id="render")
-                cancel = gr.Button("Cancel", variant="stop", scale=1, min_width=80, elem_id="cancel")
-        with gr.Column():
-            video = gr.Video(label="result", interactive=False, autoplay=True, loop=True, elem_id="result")
-            files = gr.Files(label="video and settings.json", interactive=False, height=150, elem_id="files")
-            steady = gr.Button("Measure and steady this", visible=False, elem_id="steady-this")
-    return ResultPart(keyframes, options, run, cancel, video, files, steady)
+    run = gr.Button("Keep it: make the video", elem_id="render")
+    with gr.Accordion("another size, or for compositing", open=False):
+        with gr.Row():
+            options = option_widgets(RenderOptions, only=("width", "height"))
+        options |= option_widgets(RenderOptions, without=("width", "height"))
+    video = gr.Video(
+        label="your video",
+        interactive=False,
+        autoplay=True,
+        loop=True,
+        visible=False,
+        height=ATLAS_PX,
+        elem_id="result",
+    )
+    files = gr.Files(label="video and settings.json", interactive=False, height=130, visible=False, elem_id="files")
+    said = gr.Markdown(elem_id="said")
+    with gr.Accordion("how steady it is, in figures", open=False, visible=False) as figures:
+        table = gr.Markdown(elem_id="figures")
+    table.change(lambda words: gr.Accordion(visible=bool(words)), [table], [figures], **PRIVATE)
+    steady = gr.Button("Measure and steady this", visible=False, elem_id="steady-this")
+    return ResultPart(options, run, video, files, said, table, steady)

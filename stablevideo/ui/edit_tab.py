@@ -1,103 +1,174 @@
-"""The tab of the original StableVideo: load a clip, edit its atlases, render."""
+"""The tab that edits a clip: by words, by colours, by pictures of one's own; and what is kept of it."""
 
-import shutil
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 import torch
-from gradio.components import Component
+from torch import Tensor
 
+from ..diffusion.spec import find_models
+from ..edit.again import edit_again, read_settings
 from ..edit.background import edit_background
+from ..edit.history import Step
 from ..edit.keyframes import edit_foreground
 from ..edit.own_picture import lay_picture
 from ..edit.painting import Edit
 from ..edit.recolour import recolour
 from ..errors import InputError
 from ..layers.coords import LAYER_NAMES, LayerName
-from ..layers.layered_video import LayeredVideo
-from ..options import BackgroundOptions, ForegroundOptions, RecolourOptions, RenderOptions
-from ..progress import Progress
-from ..results import save_run
-from .atlas_pictures import brush_mask, canvas, keyframe_pictures, shown_atlas
+from ..options import RecolourOptions
+from ..progress import within
+from .atlas_pictures import keyframe_pictures
+from .chips import plainest, with_word
 from .clip_part import bind_clips
-from .edit_layout import OPTIONS, EditLayout, lay_out_edit_tab
-from .events import AT_ONCE, EDIT_QUEUE, Changes
+from .edit_layout import OPTIONS, EditLayout, known_words, lay_out_edit_tab
+from .events import AT_ONCE, EDIT_QUEUE, PRIVATE, Changes
+from .keep_part import begin_edit, bind_keep
+from .live import watched
 from .messages import with_messages
 from .models import bind_model
-from .visits import Visit, Work
+from .stage import bind_stage, on_stage, pictures, preview
+from .visits import Visit
 from .widgets import with_options
-from .workshop import Workshop
+from .workshop import Opened, Workshop
+
+PLAYED = (".mp4", ".webm")  # by browsers
+
+PATTERNS = "patterns"  # a kind of words
 
 
 def build_edit_tab(workshop: Workshop) -> EditLayout:
     """Lay out the tab and bind its handlers."""
     layout = lay_out_edit_tab(workshop.settings)
     bind_clips(workshop, layout)
-    panels = [(OPTIONS[layer], part.options) for layer, part in layout.layers.items()]
-    bind_model(workshop.settings, layout.model, layout.about, panels)
-    _bind_foreground(workshop, layout)
-    _bind_background(workshop, layout)
+    bind_stage(workshop, layout)
+    _bind_model(workshop, layout)
     for layer in LAYER_NAMES:
         _bind_own_picture(workshop, layout, layer)
+        _bind_chips(workshop, layout, layer)
+    _bind_words(workshop, layout)
+    _bind_again(workshop, layout)
     _bind_recolour(workshop, layout)
-    _bind_render(workshop, layout)
+    bind_keep(workshop, layout)
 
     def cancel(request: gr.Request) -> None:
         workshop.visits.cancel(request, "edit")
 
-    layout.result.cancel.click(with_messages(cancel), None, None, **(AT_ONCE | {"api_name": "cancel", "queue": False}))
+    layout.cancel.click(with_messages(cancel), None, None, **(AT_ONCE | {"api_name": "cancel", "queue": False}))
     return layout
 
 
-def _bind_foreground(workshop: Workshop, layout: EditLayout) -> None:
-    part, keyframes = layout.layers["foreground"], layout.result.keyframes
+def _bind_words(workshop: Workshop, layout: EditLayout) -> None:
+    """Words for one layer each by its own button, and for both, one after the other, by the tab's."""
+    handlers = {layer: _word_handler(workshop, layout, layer) for layer in LAYER_NAMES}
+    inputs = {layer: [part.prompt, layout.model, *part.options.values()] for layer, part in layout.layers.items()}
+    outputs = [layout.clip.canvas, layout.keyframes, *layout.pictures]
+    prompts = [part.prompt for part in layout.layers.values()]
+    for layer, handler in handlers.items():
+        layout.layers[layer].run.click(handler, inputs[layer], outputs, **(EDIT_QUEUE | {"api_name": f"edit_{layer}"}))
+    front, back = (_where_asked(handlers[layer]) for layer in LAYER_NAMES)
+    # Progress shows on the words that are at work: the clip plays on.
+    on_front, on_back = (EDIT_QUEUE | {"api_visibility": "private", "show_progress_on": words} for words in prompts)
+    for begin in (layout.run.click, *(words.submit for words in prompts)):
+        asked = begin(_anything_asked, prompts, None, **PRIVATE)
+        asked.success(front, inputs["foreground"], outputs, **on_front).success(
+            back, inputs["background"], outputs, **on_back
+        )
+
+
+def _word_handler(workshop: Workshop, layout: EditLayout, layer: LayerName) -> Callable[..., Iterator[Changes]]:
+    """The handler that edits a layer by words, and shows it while it is painted."""
 
     @with_messages
-    @with_options(ForegroundOptions, part.options)
+    @with_options(OPTIONS[layer], layout.layers[layer].options)
     def run(
         prompt: str,
         model: str,
-        options: ForegroundOptions,
+        options: Any,  # of the layer: OPTIONS[layer]
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> Changes:
-        visit, clip, report = _begin(workshop, request, progress)
-        report(0, "loading the model")
-        edit = edit_foreground(clip, prompt, workshop.editor(model), options, report)
-        visit.edit("foreground", edit)
-        return {part.edited: canvas(edit.atlas), keyframes: keyframe_pictures(edit)}
+    ) -> Iterator[Changes]:
+        visit, opened, report = begin_edit(workshop, request, progress)
+        ask: Callable[..., Edit] = edit_foreground if layer == "foreground" else edit_background
+        made: list[Edit] = []
 
-    inputs = [part.prompt, layout.model, *part.options.values()]
-    part.run.click(run, inputs, [part.edited, keyframes], **(EDIT_QUEUE | {"api_name": "edit_foreground"}))
+        def job(tell: Callable[[Tensor], None]) -> None:
+            report(0, "loading the model")
+            made.append(ask(opened.clip, prompt, workshop.editor(model), options, report, tell))
+
+        for atlas in watched(job):
+            if atlas is not None:
+                yield {layout.clip.canvas: preview(visit, opened, layer, atlas)}
+        changes = _taken(layout, visit, opened, layer, made[0])
+        yield changes | {layout.keyframes: keyframe_pictures(made[0])} if layer == "foreground" else changes
+
+    return run
 
 
-def _bind_background(workshop: Workshop, layout: EditLayout) -> None:
-    part = layout.layers["background"]
+@with_messages
+def _anything_asked(foreground: str, background: str) -> None:
+    if not (foreground.strip() or background.strip()):
+        raise InputError("say first what should become of the thing in front, or of what is behind it.")
+
+
+def _where_asked(handler: Callable[..., Iterator[Changes]]) -> Callable[..., Iterator[Any]]:
+    """The same handler, which leaves a layer as it is where its prompt is empty."""
+
+    @functools.wraps(handler)
+    def run(prompt: str, *values: Any) -> Iterator[Any]:
+        if prompt.strip():
+            yield from handler(prompt, *values)
+        else:
+            yield gr.skip()
+
+    return run
+
+
+def _taken(layout: EditLayout, visit: Visit, opened: Opened, layer: LayerName, edit: Edit) -> Changes:
+    """Take an edit into the work, and show it."""
+    visit.take(Step(layer, edit), opened.clip)
+    return {layout.clip.canvas: on_stage(visit, opened)} | pictures(layout, visit, opened.clip)
+
+
+def _bind_chips(workshop: Workshop, layout: EditLayout, layer: LayerName) -> None:
+    """A word that is clicked joins the prompt in place of others of its kind."""
+    part = layout.layers[layer]
 
     @with_messages
-    @with_options(BackgroundOptions, part.options)
-    def run(
-        prompt: str,
-        model: str,
-        options: BackgroundOptions,
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> Changes:
-        visit, clip, report = _begin(workshop, request, progress)
-        report(0, "loading the model")
-        edit = edit_background(clip, prompt, workshop.editor(model), options, report)
-        visit.edit("background", edit)
-        return {part.edited: shown_atlas(edit.atlas)}
+    def pick(prompt: str, model: str, event: gr.EventData) -> str:
+        picked: dict[str, Any] = event._data or {}
+        ckpt = workshop.settings.ckpt
+        known = known_words(ckpt, model, layer) if model in find_models(ckpt) else {}
+        kind, word = str(picked.get("kind")), str(picked.get("word"))
+        if word not in plainest(known).get(kind, ()):
+            raise InputError("this is no word that the model knows.")
+        # One look at a time, but a pattern goes with any.
+        others = {kind} if kind == PATTERNS else known.keys() - {PATTERNS}
+        return with_word(prompt, word, {look: words for of in others for look, words in known[of].items()})
 
-    inputs = [part.prompt, layout.model, *part.options.values()]
-    part.run.click(run, inputs, [part.edited], **(EDIT_QUEUE | {"api_name": "edit_background"}))
+    part.chips.pick(pick, [part.prompt, layout.model], [part.prompt], **PRIVATE)
+
+
+def _bind_model(workshop: Workshop, layout: EditLayout) -> None:
+    """Another model brings other words."""
+    ckpt = workshop.settings.ckpt
+    panels = [(OPTIONS[layer], part.options) for layer, part in layout.layers.items()]
+    bind_model(workshop.settings, layout.model, layout.about, panels)
+
+    def choose(model: str) -> Changes:
+        known = model if model in find_models(ckpt) else ""
+        return {part.chips: plainest(known_words(ckpt, known, layer)) for layer, part in layout.layers.items()}
+
+    layout.model.change(choose, [layout.model], [part.chips for part in layout.layers.values()], **PRIVATE)
 
 
 def _bind_own_picture(workshop: Workshop, layout: EditLayout, layer: LayerName) -> None:
     """A picture from elsewhere over a layer, or in its place."""
-    part, keyframes = layout.layers[layer], layout.result.keyframes
+    part = layout.layers[layer]
 
     @with_messages
     def lay(
@@ -105,23 +176,45 @@ def _bind_own_picture(workshop: Workshop, layout: EditLayout, layer: LayerName) 
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Changes:
-        visit, clip, report = _begin(workshop, request, progress)
+        visit, opened, report = begin_edit(workshop, request, progress)
         if picture is None:
             raise InputError("there is no picture yet; upload one first.")
         report(0.5, "laying the picture")
-        edit = lay_picture(clip, layer, torch.from_numpy(picture).permute(2, 0, 1).float() / 255)
-        visit.edit(layer, edit)
-        if layer == "background":
-            return {part.edited: shown_atlas(edit.atlas)}
-        return {part.edited: canvas(edit.atlas), keyframes: None}
+        edit = lay_picture(opened.clip, layer, torch.from_numpy(picture).permute(2, 0, 1).float() / 255)
+        return _taken(layout, visit, opened, layer, edit)
 
-    outputs: list[Component] = [part.edited, keyframes] if layer == "foreground" else [part.edited]
+    outputs = [layout.clip.canvas, *layout.pictures]
     part.lay.click(lay, [part.picture], outputs, **(EDIT_QUEUE | {"api_name": f"{layer}_picture"}))
+
+
+def _bind_again(workshop: Workshop, layout: EditLayout) -> None:
+    """An earlier run's edits, from the settings that came with its video."""
+    part = layout.again
+
+    @with_messages
+    def run(
+        settings: str | None,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Changes:
+        visit, opened, report = begin_edit(workshop, request, progress)
+        if not settings:
+            raise InputError("there are no settings yet; upload the settings.json of an earlier video first.")
+        wanted = read_settings(Path(settings))
+        changes: Changes = {layout.clip.canvas: gr.skip()}
+        for number, each in enumerate(wanted):
+            part_of = within(report, number / len(wanted), (number + 1) / len(wanted), f"{each['layer']}: ")
+            edit = edit_again(opened.clip, each, workshop.editor, part_of)
+            changes |= _taken(layout, visit, opened, each["layer"], edit)
+        return changes
+
+    outputs = [layout.clip.canvas, *layout.pictures]
+    part.run.click(run, [part.settings], outputs, **(EDIT_QUEUE | {"api_name": "again"}))
 
 
 def _bind_recolour(workshop: Workshop, layout: EditLayout) -> None:
     """Other colours for what a layer shows by now."""
-    part, edited = layout.recolour, {layer: layout.layers[layer].edited for layer in LAYER_NAMES}
+    part = layout.recolour
 
     @with_messages
     @with_options(RecolourOptions, part.options)
@@ -131,72 +224,10 @@ def _bind_recolour(workshop: Workshop, layout: EditLayout) -> None:
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Changes:
-        visit, clip, report = _begin(workshop, request, progress)
+        visit, opened, report = begin_edit(workshop, request, progress)
         report(0.5, "recolouring")
-        work = visit.loaded()
-        edit = recolour(clip, layer, options, work.foreground if layer == "foreground" else work.background)
-        visit.edit(layer, edit)
-        return {edited[layer]: canvas(edit.atlas) if layer == "foreground" else shown_atlas(edit.atlas)}
+        edit = recolour(opened.clip, layer, options, visit.loaded().edits[layer])
+        return _taken(layout, visit, opened, layer, edit)
 
-    inputs = [part.layer, *part.options.values()]
-    part.run.click(run, inputs, list(edited.values()), **(EDIT_QUEUE | {"api_name": "recolour"}))
-
-
-def _bind_render(workshop: Workshop, layout: EditLayout) -> None:
-    part, edited = layout.result, layout.layers["foreground"].edited
-
-    @with_messages
-    @with_options(RenderOptions, part.options)
-    def run(
-        painted: dict[str, Any] | None,
-        options: RenderOptions,
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> Changes:
-        visit, clip, report = _begin(workshop, request, progress)
-        served = visit.fresh_folder("result")
-        folder = render(clip, visit.loaded(), painted, options, _log(workshop, served), report)
-        files = [str(shutil.copy(folder / name, served)) for name in ("video.mp4", "settings.json")]
-        return {part.video: files[0], part.files: files}
-
-    part.run.click(
-        run, [edited, *part.options.values()], [part.video, part.files], **(EDIT_QUEUE | {"api_name": "render"})
-    )
-
-
-def _log(workshop: Workshop, served: Path) -> Path:
-    """Where results go: they are kept, or go with the visit."""
-    return workshop.settings.log if workshop.settings.keeps else served / "log"
-
-
-def render(
-    clip: LayeredVideo,
-    work: Work,
-    painted: dict[str, Any] | None,
-    options: RenderOptions,
-    log: Path,
-    progress: Progress,
-) -> Path:
-    """Render a clip with its edits, less what was painted over on the foreground, into a new folder of `log`."""
-    edits: dict[LayerName, Edit | None] = {"foreground": work.foreground, "background": work.background}
-    made = {name: edit for name, edit in edits.items() if edit is not None}
-    atlases = {name: edit.atlas.to(clip.device) for name, edit in made.items()}
-    if "foreground" in atlases:
-        mask = brush_mask(painted, clip.foreground.size).to(clip.device)
-        atlases["foreground"] = torch.lerp(atlases["foreground"], clip.foreground.atlas, mask)
-    return save_run(
-        clip,
-        log,
-        {"edits": [edit.settings for edit in made.values()]},
-        foreground=atlases.get("foreground"),
-        background=atlases.get("background"),
-        keyframes=work.foreground.keyframes if work.foreground else (),
-        options=options,
-        progress=progress,
-    )
-
-
-def _begin(workshop: Workshop, request: gr.Request, progress: gr.Progress) -> tuple[Visit, LayeredVideo, Progress]:
-    """Begin a job on the clip that is loaded."""
-    visit, report = workshop.begin(request, "edit", progress)
-    return visit, workshop.work_clip(visit), report
+    inputs, outputs = [part.layer, *part.options.values()], [layout.clip.canvas, *layout.pictures]
+    part.run.click(run, inputs, outputs, **(EDIT_QUEUE | {"api_name": "recolour"}))

@@ -26,9 +26,10 @@ class EventOptions(TypedDict, total=False):
     trigger_mode: Literal["once", "multiple", "always_last"] | None
 
 
-# One at a time each, over all visitors: edits share the model and its device, a fit takes every core for minutes,
-# looking at a video or finding its object takes every core for seconds, steadying or measuring takes one for a
-# minute, and so does painting a video in a style. None waits for another queue's jobs.
+# One at a time each, over all visitors (clips: two at a time): edits share the model and its device, a fit takes every
+# core for minutes, looking at a video or finding its object takes every core for seconds, steadying or measuring takes
+# one for a minute, and so does painting a video in a style. None waits for another queue's jobs.
+LOAD_QUEUE: EventOptions = {"concurrency_id": "load", "concurrency_limit": 2}
 EDIT_QUEUE: EventOptions = {"concurrency_id": "edit", "concurrency_limit": 1}
 LOOK_QUEUE: EventOptions = {"concurrency_id": "look", "concurrency_limit": 1}
 FIT_QUEUE: EventOptions = {"concurrency_id": "fit", "concurrency_limit": 1}

@@ -1,5 +1,6 @@
 """A long job in a thread, watched from a generator, so that a page can show it while it runs."""
 
+import contextvars
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -32,7 +33,8 @@ def watched(job: Callable[[Callable[[News], None]], None], beat_s: float = 1.0) 
         finally:
             told.put(None)
 
-    thread = threading.Thread(target=work, name="watched job", daemon=True)
+    # In the context of who asked: a page's progress bar is found by it.
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), name="watched job", daemon=True)
     thread.start()
     try:
         ended = False

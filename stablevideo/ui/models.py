@@ -21,12 +21,21 @@ OF_A_MODEL = ("resolution", "steps", "guidance", "hints", "keep_detail")
 
 def about(ckpt: Path, name: str) -> str:
     """For the embedded model: what it is and the words it knows; nothing for others."""
-    card = ckpt / name / "model.json"
-    if not card.is_file():
+    facts = _card(ckpt, name)
+    if not facts:
         return ""
-    facts = json.loads(card.read_text(encoding="utf-8"))
-    words = "; ".join(f"**{kind}**: {some(list(names))}" for kind, names in facts.get("vocabulary", {}).items())
+    words = "; ".join(f"**{kind}**: {some(list(names))}" for kind, names in vocabulary(ckpt, name).items())
     return f"{facts.get('description', '')} It knows {words}."
+
+
+def vocabulary(ckpt: Path, name: str) -> dict[str, dict[str, list[str]]]:
+    """The words that a model knows: by their kind, looks with their phrases; none where any words will do."""
+    return _card(ckpt, name).get("vocabulary", {})
+
+
+def _card(ckpt: Path, name: str) -> dict[str, Any]:
+    card = ckpt / name / "model.json"
+    return json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
 
 
 def some(names: list[str]) -> str:

@@ -6,10 +6,11 @@ import gradio as gr
 from gradio.components import Component
 from starlette.middleware import Middleware
 
-from .clip_part import clip_loader
+from .clip_part import clip_loader, show_result, welcomer
+from .edit_layout import STYLE as EDIT_STYLE
 from .edit_layout import EditLayout
 from .edit_tab import build_edit_tab
-from .events import EDIT_QUEUE, PRIVATE, STEADY_QUEUE, Arrivals, Changes
+from .events import LOAD_QUEUE, PRIVATE, STEADY_QUEUE, Arrivals, Changes
 from .settings import Settings
 from .steady_jobs import measurer
 from .steady_layout import STYLE as STEADY_STYLE
@@ -25,8 +26,7 @@ from .your_video_tab import build_your_video_tab
 SWEEP_S, SERVED_S = 3600, 24 * 3600  # Gradio's own copies of what it serves are looked through, and are kept
 MOST_WAITING = 32
 INTRODUCTION = """# StableVideo
-Edit a video with words; the edit does not flicker. Load a clip, or make one of your own video; say what its
-foreground and its background should be; render. Or steady any clip, or paint all of it anew."""
+Say what should change, or paint on the video while it plays. It changes in every frame, without flicker."""
 
 
 class LaunchOptions(TypedDict):
@@ -43,10 +43,12 @@ class LaunchOptions(TypedDict):
 def build_app(settings: Settings | None = None) -> gr.Blocks:
     """The whole page, not yet launched."""
     workshop = Workshop(settings or Settings())
-    with gr.Blocks(title="StableVideo", delete_cache=(SWEEP_S, SERVED_S), analytics_enabled=False) as page:
+    with gr.Blocks(
+        title="StableVideo", fill_width=True, delete_cache=(SWEEP_S, SERVED_S), analytics_enabled=False
+    ) as page:
         gr.Markdown(INTRODUCTION)
         with gr.Tabs() as tabs:
-            with gr.Tab("Edit a clip", id="edit"):
+            with gr.Tab("Edit", id="edit"):
                 edit = build_edit_tab(workshop)
             with gr.Tab("Your video", id="video"):
                 fit = build_your_video_tab(workshop)
@@ -75,14 +77,13 @@ def _bind_clips(
         choices = workshop.shelf(workshop.visits.of(request)).choices()
         return {tabs: gr.Tabs(selected="edit"), clip: gr.Dropdown(choices, value=made)}
 
+    load = clip_loader(workshop, edit)
+    inputs, shown = [clip, edit.clip.atlas_resolution], LOAD_QUEUE | {"api_visibility": "private"}
     page.load(refresh, None, lists, **PRIVATE)
+    page.load(welcomer(workshop, edit), inputs, edit.of_a_clip, **(shown | {"show_progress": "hidden"}))
     fit.made.change(refresh, None, lists, **PRIVATE)
-    fit.edit.click(open_made, [fit.made], [tabs, clip], **PRIVATE).then(
-        clip_loader(workshop, edit),
-        [clip, edit.clip.atlas_resolution],
-        edit.of_a_clip,
-        **(EDIT_QUEUE | {"api_visibility": "private"}),
-    )
+    opened = fit.edit.click(open_made, [fit.made], [tabs, clip], **PRIVATE).then(load, inputs, edit.of_a_clip, **shown)
+    show_result(opened, edit, False)
 
 
 def _bind_steady(
@@ -104,13 +105,23 @@ def _bind_steady(
     )
 
 
+def legible() -> gr.themes.Base:
+    """Gradio's soft theme, its colours dark enough to be read on light ground (WCAG 2 AA: 4.5 to 1)."""
+    return gr.themes.Soft().set(
+        block_title_text_color="*primary_700",
+        block_label_text_color="*primary_700",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+    )
+
+
 def launch_options() -> LaunchOptions:
     """What `launch` needs for a page that serves nothing but what it made, and takes no giant uploads."""
     return {
         "max_file_size": "200mb",
         "run_history": False,
         "show_error": True,
-        "theme": gr.themes.Soft(),
-        "css": STEADY_STYLE + STYLES_STYLE,
+        "theme": legible(),
+        "css": EDIT_STYLE + STEADY_STYLE + STYLES_STYLE,
         "app_kwargs": {"middleware": [Middleware(Arrivals)]},
     }

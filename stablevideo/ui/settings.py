@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from ..device import best_device
+from ..errors import InputError
 from ..places import default_folder
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -59,3 +60,19 @@ def for_one_person(host: str | None, share: bool, environment: Mapping[str, str]
     """Whether a page that is started so can be reached from this machine only."""
     listens_on = host or environment.get("GRADIO_SERVER_NAME") or LOOPBACK[0]
     return listens_on in LOOPBACK and not share and not environment.get("SPACE_ID")
+
+
+def read_logins(path: Path) -> list[tuple[str, str]]:
+    """Names and passwords from a file with `NAME:PASSWORD` in each line; empty lines and those with `#` say nothing.
+
+    Raises InputError where the file is not there, is readable for everybody, or has a line that is neither.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no file {path} with names and passwords.")
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        raise InputError(f"others can read the passwords in {path}; run `chmod 600 {path}` first.")
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    pairs = [line.partition(":") for line in lines if line and not line.startswith("#")]
+    if not pairs or not all(name and password for name, _, password in pairs):
+        raise InputError(f"{path} must hold NAME:PASSWORD in each line.")
+    return [(name, password) for name, _, password in pairs]

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import gradio as gr
 
+from ..edit.history import History, Step, apply
 from ..edit.painting import Edit
 from ..errors import InputError
 from ..layers.coords import LayerName
+from ..layers.layered_video import LayeredVideo
 from ..progress import Cancelled
 from .events import TABS, Tab, arrival
 from .project import Project
@@ -25,12 +27,34 @@ ROOT_PREFIX = "stablevideo-page-"
 
 @dataclass(frozen=True)
 class Work:
-    """A clip as it was loaded, and what was edited so far."""
+    """A clip as it was loaded, and what was done to it so far.
+
+    Attributes
+    ----------
+    history
+        All steps, which `foreground` and `background` are the outcome of.
+    """
 
     folder: Path
     atlas_resolution: int
+    history: History = field(default_factory=History)
     foreground: Edit | None = None
     background: Edit | None = None
+
+    @property
+    def edits(self) -> dict[LayerName, Edit | None]:
+        """Both layers' edits."""
+        return {"foreground": self.foreground, "background": self.background}
+
+    def after(self, history: History, clip: LayeredVideo) -> "Work":
+        """The work with another history."""
+        changed = {step.layer for step in {*self.history.done} ^ {*history.done}}
+        edits = self.edits | {layer: history.edit_of(clip, layer) for layer in changed}
+        return self.holding(history, edits)
+
+    def holding(self, history: History, edits: dict[LayerName, Edit | None]) -> "Work":
+        """The work with this history and its outcome."""
+        return replace(self, history=history, foreground=edits["foreground"], background=edits["background"])
 
 
 @dataclass(eq=False)
@@ -40,10 +64,12 @@ class Visit:
     folder: Path
     work: Work | None = None
     project: Project | None = None
+    result: Path | None = None  # the video that was made last
     made: list[Path] = field(default_factory=list)  # clips, wherever they are kept
     closed: bool = False
     used_s: float = field(default_factory=time.monotonic)
     cancelled: dict[Tab, int] = field(default_factory=dict)  # the last cancel's number of arrival
+    lock: threading.RLock = field(default_factory=threading.RLock)  # strokes come while an edit runs
 
     def fresh_folder(self, kind: str) -> Path:
         """An empty folder for files of a kind; the kind's earlier ones are removed."""
@@ -58,10 +84,26 @@ class Visit:
             raise InputError("no clip is loaded yet; choose one and press 'Load clip' first.")
         return self.work
 
-    def edit(self, layer: LayerName, edit: Edit) -> None:
-        """Take a layer's edit into the work, in place of an earlier one."""
-        work = self.loaded()
-        self.work = replace(work, foreground=edit) if layer == "foreground" else replace(work, background=edit)
+    def take(self, step: Step, clip: LayeredVideo) -> None:
+        """Take a step into the work. Raises InputError where the clip that it was made for is not loaded any more."""
+        with self.lock:
+            work = self.loaded()
+            if work.folder.name != clip.name:
+                raise InputError(f"this belongs to the clip {clip.name}, and {work.folder.name} is loaded by now.")
+            edit = apply(clip, work.edits[step.layer], step)
+            self.work = work.holding(work.history.then(step, clip), work.edits | {step.layer: edit})
+
+    def turn_back(self, clip: LayeredVideo) -> None:
+        """Undo the last step."""
+        with self.lock:
+            work = self.loaded()
+            self.work = work.after(work.history.undo(), clip)
+
+    def go_forth(self, clip: LayeredVideo) -> None:
+        """Do the step again that was undone last."""
+        with self.lock:
+            work = self.loaded()
+            self.work = work.after(work.history.redo(), clip)
 
     def uploaded(self) -> Project:
         """The video that was looked at. Raises InputError where there is none."""

@@ -1,9 +1,12 @@
 """What the page's handlers work with: models and clips, loaded once for everybody, and each visitor's own things."""
 
 import shutil
+import tempfile
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -11,8 +14,11 @@ from ..clips import ATLAS_RESOLUTION, load_clip
 from ..device import free_memory
 from ..diffusion.editor import Editor, load_editor
 from ..layers.layered_video import LayeredVideo
-from ..progress import Progress, quiet
+from ..progress import Progress, quiet, within
 from ..results import new_folder
+from .atlas_pictures import preview
+from .canvas.component import served
+from .canvas.values import open_scene
 from .events import Tab, arrival
 from .settings import Settings
 from .shelf import Shelf
@@ -21,13 +27,23 @@ from .visits import Visit, Visits
 CLIPS_LOADED = 3
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A clip that is loaded; what the live viewer is told of it, and its source as a video, lie in a folder."""
+
+    clip: LayeredVideo
+    folder: Path
+    scene: dict[str, Any]
+    source: str
+
+
 class Workshop:
     """Loaded models and clips, and the visits."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.visits = Visits()
-        self._clips: OrderedDict[tuple[Path, int], LayeredVideo] = OrderedDict()
+        self._clips: OrderedDict[tuple[Path, int], Opened] = OrderedDict()
         self._editor: Editor | None = None
         self._lock = threading.Lock()
 
@@ -35,30 +51,46 @@ class Workshop:
         """The clips of a visit."""
         return Shelf(self.settings, visit)
 
-    def clip(self, folder: Path, atlas_resolution: int = ATLAS_RESOLUTION, progress: Progress = quiet) -> LayeredVideo:
+    def open(self, folder: Path, atlas_resolution: int = ATLAS_RESOLUTION, progress: Progress = quiet) -> Opened:
         """A clip, loaded; the few last used ones stay so. Its folder must come from the visit's shelf."""
         key = folder, atlas_resolution
         with self._lock:
             if key in self._clips:
                 self._clips.move_to_end(key)
                 return self._clips[key]
-        clip = load_clip(folder, self.settings.device, atlas_resolution, progress)
+        clip = load_clip(folder, self.settings.device, atlas_resolution, within(progress, 0, 0.7))
+        progress(0.7, "preparing the picture")
+        files = Path(tempfile.mkdtemp(prefix="clip-", dir=self.visits.root))
+        scene, source = open_scene(clip, files), preview(clip, files)
+        scene |= {"sound": served(source) if clip.video.has_audio else None, "video": served(source)}
+        opened = Opened(clip, files, scene, source)
         with self._lock:
-            self._clips[key] = clip
+            self._clips[key] = opened
             while len(self._clips) > CLIPS_LOADED:
-                self._clips.popitem(last=False)
-        return clip
+                self._forget(next(iter(self._clips)))
+        return opened
+
+    def clip(self, folder: Path, atlas_resolution: int = ATLAS_RESOLUTION, progress: Progress = quiet) -> LayeredVideo:
+        """The layers alone of what `open` gives."""
+        return self.open(folder, atlas_resolution, progress).clip
 
     def unload(self, folder: Path) -> None:
         """Forget a clip that was deleted: another may take its name."""
         with self._lock:
             for key in [key for key in self._clips if key[0] == folder]:
-                del self._clips[key]
+                self._forget(key)
 
-    def work_clip(self, visit: Visit) -> LayeredVideo:
+    def _forget(self, key: tuple[Path, int]) -> None:
+        shutil.rmtree(self._clips.pop(key).folder, ignore_errors=True)
+
+    def opened(self, visit: Visit) -> Opened:
         """The clip that a visitor works on. Raises InputError where none is loaded."""
         work = visit.loaded()
-        return self.clip(work.folder, work.atlas_resolution)
+        return self.open(work.folder, work.atlas_resolution)
+
+    def work_clip(self, visit: Visit) -> LayeredVideo:
+        """The layers alone of what `opened` gives."""
+        return self.opened(visit).clip
 
     def editor(self, name: str) -> Editor:
         """The model of that name; one at a time is kept in memory."""

@@ -10,21 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
+from tests.browser.canvas import SOFTWARE, wait_until_shown
+
 ROOT = Path(__file__).parent.parent.parent
+SHOTS = Path(__file__).parent / "shots"  # git-ignored, to be looked at
+SHOTS.mkdir(exist_ok=True)
 JOB_MS = 240_000
 A_VIDEO = re.compile(r"\.mp4")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 # A minute or two: the whole of `app.py` in a process of its own, with the model's own number of steps.
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -68,36 +63,30 @@ def address(tmp_path_factory):
 @pytest.fixture
 def page(chromium, address):
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1500, "height": 2100})
+        browser = playwright.chromium.launch(executable_path=chromium, args=SOFTWARE)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(address)
         yield page
         browser.close()
 
 
-def pictures(page, panel: str):
-    return page.locator(f"#{panel} img")
-
-
 def edit_and_render(page, clip: str, foreground: str, background: str):
     """Do the whole job as a person would, and leave the result playing."""
-    expect(page.locator("#load")).to_be_visible(timeout=JOB_MS)
+    shown = wait_until_shown(page)
     if page.locator("#clip input").input_value() != clip:
         page.locator("#clip input").click()
         page.get_by_role("option", name=clip).click()
-    page.locator("#load").click()
-    expect(page.locator("#source video")).to_have_attribute("src", A_VIDEO, timeout=JOB_MS)
-    page.locator("#foreground-prompt textarea").fill(foreground)
-    page.locator("#edit-foreground").click()
-    expect(page.locator("#keyframes img").first).to_be_visible(timeout=JOB_MS)
-    page.locator("#background-prompt textarea").fill(background)
-    page.locator("#edit-background").click()
-    expect(pictures(page, "edited-background").first).to_be_visible(timeout=JOB_MS)
+        shown = wait_until_shown(page, after=shown)
+    page.locator("#foreground-prompt textarea, #foreground-prompt input").fill(foreground)
+    page.locator("#background-prompt textarea, #background-prompt input").fill(background)
+    page.locator("#edit").click()
+    for _ in range(2):  # one layer after the other
+        shown = wait_until_shown(page, after=shown)
     page.locator("#render").click()
     expect(page.locator("#result video")).to_have_attribute("src", A_VIDEO, timeout=JOB_MS)
 
 
-def test_sample_clip_is_edited_rendered_and_played(page, tmp_path):
+def test_sample_clip_is_edited_rendered_and_played(page):
     edit_and_render(page, "sample", "a picture of an orange suv", "winter scene")
     result = page.locator("#result video")
     # It plays: the picture has a size, and time goes on.
@@ -106,13 +95,49 @@ def test_sample_clip_is_edited_rendered_and_played(page, tmp_path):
     assert (width, height) == (384, 216)
     before = result.evaluate("v => { v.loop = true; v.play(); return v.currentTime }")
     page.wait_for_function(f"document.querySelector('#result video').currentTime != {before}", timeout=30_000)
-    shot = Path(os.environ.get("SCREENSHOTS", tmp_path)) / "page.png"
+    shot = Path(os.environ.get("SCREENSHOTS", SHOTS)) / "page.png"
     page.screenshot(path=shot, full_page=True)
     assert shot.stat().st_size > 100_000
     assert not page.locator(".toast-body.error").count()
 
 
 def test_wrong_input_is_a_message(page):
-    page.locator("#edit-foreground").click()
+    wait_until_shown(page)
+    for layer in ("foreground", "background"):
+        page.locator(f"#{layer}-prompt textarea, #{layer}-prompt input").fill("")
+    page.locator("#edit").click()
     message = page.locator(".toast-body").first
-    expect(message).to_contain_text("No clip is loaded yet", timeout=60_000)
+    expect(message).to_contain_text("Say first what should become", timeout=60_000)
+
+
+def test_the_first_screen_shows_the_sample_edited_and_words_can_be_clicked(page):
+    wait_until_shown(page)
+    expect(page.locator(".sv-wipe")).to_be_visible()  # half before, half after
+    expect(page.locator(".sv-undo")).to_be_enabled()
+    width, height = page.viewport_size["width"], page.viewport_size["height"]
+    for name in ("#canvas", "#edit", "#render"):
+        box = page.locator(name).bounding_box()
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= width
+        assert box["y"] + box["height"] <= height
+    prompt = page.locator("#foreground-prompt textarea, #foreground-prompt input")
+    page.locator("#foreground-chips").get_by_role("button", name="blue", exact=True).click()
+    expect(prompt).to_have_value("blue")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)], ids=["desktop", "phone"])
+def test_the_first_screen_is_for_everybody(address, chromium, size, scheme):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=SOFTWARE)
+        page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+        page.goto(f"{address}/?__theme={scheme}")
+        wait_until_shown(page)
+        page.screenshot(path=SHOTS / f"first-{size[0]}-{scheme}.png")
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        canvas, edit = (page.locator(name).bounding_box() for name in ("#canvas", "#edit"))
+        assert canvas["y"] < edit["y"]  # on a phone, the clip comes first
+        found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa"]}).response["violations"]
+        browser.close()
+    bad = [(each["id"], [node["target"] for node in each["nodes"]][:4]) for each in found
+           if each["impact"] in ("serious", "critical")]  # fmt: skip
+    assert not bad

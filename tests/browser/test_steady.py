@@ -8,6 +8,7 @@ import torch
 from playwright.sync_api import expect
 
 from stablevideo import measure, read_video, write_video
+from tests.browser.canvas import wait_until_shown
 from tests.browser.test_page import A_VIDEO, JOB_MS, address, page  # noqa: F401 (fixtures)
 from tests.clips import flickering, smooth_picture
 
@@ -125,9 +126,7 @@ def test_flicker_is_taken_out(page, tmp_path):  # noqa: F811
 
 
 def test_a_rendered_edit_is_measured_beside_its_source_by_one_click(page):  # noqa: F811
-    expect(page.locator("#load")).to_be_visible(timeout=JOB_MS)
-    page.locator("#load").click()
-    expect(page.locator("#source video")).to_have_attribute("src", A_VIDEO, timeout=JOB_MS)
+    wait_until_shown(page)
     expect(page.locator("#steady-this")).to_be_hidden()
     page.locator("#render").click()
     page.locator("#steady-this").click(timeout=JOB_MS)

@@ -1,0 +1,54 @@
+"""The edit that the first screen shows: it lies beside the clip as two pictures, so that nobody waits for it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..edit.history import Step
+from ..edit.painting import Edit
+from ..layers.coords import LAYER_NAMES, LayerName
+from ..layers.layered_video import LayeredVideo
+from ..video.pictures import to_uint8
+
+FOLDER, QUALITY = "welcome", 90
+
+
+def save_welcome(edits: dict[LayerName, Edit], folder: Path) -> Path:
+    """Write the edits of a clip into the folder `welcome` of its own; where they lie."""
+    place = folder / FOLDER
+    place.mkdir(exist_ok=True)
+    settings: dict[str, Any] = {}
+    for layer, edit in edits.items():
+        pixels = to_uint8(edit.atlas).permute(1, 2, 0).numpy()
+        cv2.imwrite(str(place / f"{layer}.webp"), pixels[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
+        settings[layer] = edit.settings
+    (place / "settings.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    return place
+
+
+def welcome_steps(clip: LayeredVideo, folder: Path) -> list[Step]:
+    """What was done to a clip for its first screen; nothing where nothing lies there, or what no longer fits it."""
+    place = folder / FOLDER
+    if not (place / "settings.json").is_file():
+        return []
+    settings = json.loads((place / "settings.json").read_text(encoding="utf-8"))
+    steps = []
+    for layer in LAYER_NAMES:
+        atlas = _read(place / f"{layer}.webp")
+        if atlas is None or atlas.shape[1:] != clip.layer(layer).size:
+            return []
+        changed = clip.layer(layer).coverage.cpu()
+        steps.append(Step(layer, Edit(atlas, changed, (), settings[layer])))
+    return steps
+
+
+def _read(path: Path) -> Tensor | None:
+    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
+    if pixels is None:
+        return None
+    return torch.from_numpy(np.ascontiguousarray(pixels[..., ::-1])).permute(2, 0, 1).float() / 255
