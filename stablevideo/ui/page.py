@@ -35,7 +35,7 @@ class LaunchOptions(TypedDict):
     max_file_size: str
     run_history: bool
     show_error: bool
-    theme: gr.themes.Soft
+    theme: gr.themes.Base
     css: str
     app_kwargs: dict
 
