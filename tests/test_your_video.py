@@ -499,7 +499,7 @@ def test_a_persons_video_is_marked_decomposed_edited_and_downloaded(page, places
     page.locator("#edit-clip").click()
 
     shown = wait_until_shown(page, after=first)
-    assert page.get_by_label("clip", exact=True).input_value() == "disc (yours)"
+    assert page.get_by_label("Clip", exact=True).input_value() == "disc (yours)"
     page.locator("#foreground-prompt").locator("textarea, input").fill("a red thing")
     page.get_by_role("button", name="The model, and its options").click()
     page.get_by_label("keyframes").fill("0")
@@ -525,7 +525,7 @@ def test_a_persons_video_is_marked_decomposed_edited_and_downloaded(page, places
     page.locator("#really-delete").click()
     page.wait_for_function("document.querySelector('#clip input').value == 'small'")
     page.reload()
-    page.get_by_label("clip", exact=True).click()
+    page.get_by_label("Clip", exact=True).click()
     page.get_by_role("option", name="small").wait_for()
     assert not page.get_by_role("option", name="disc").count()
 
