@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .edit.cutout import edit_alone, foreground_alone
 from .edit.keyframe import Keyframe
+from .edit.painting import Edit
 from .errors import InputError
 from .files import whole_folder
 from .layers.coords import LayerName
@@ -58,12 +59,34 @@ def save_run(
     with whole_folder(run) as folder:
         edited: dict[LayerName, Tensor | None] = {"foreground": foreground, "background": background}
         atlases = {layer: atlas for layer, atlas in edited.items() if atlas is not None}
-        _write_pictures(folder, atlases, keyframes)
+        _write_atlases(folder, atlases, keyframes)
         record = {"clip": clip.name, "size": [size[1], size[0]], "render": vars(options), **settings}
         record |= {"device": str(clip.device), "versions": versions()}
         (folder / "settings.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
         _write_result(clip, folder, atlases, changed or {}, options, progress)
     return run
+
+
+def save_edits(
+    clip: LayeredVideo,
+    log: Path,
+    edits: Mapping[LayerName, Edit],
+    options: RenderOptions | None = None,
+    progress: Progress = quiet,
+) -> Path:
+    """`save_run` of a clip with edits of its layers; where there is none, a layer is the clip's own."""
+    front, back = edits.get("foreground"), edits.get("background")
+    return save_run(
+        clip,
+        log,
+        {"edits": [edit.settings for edit in edits.values()]},
+        foreground=front.atlas if front else None,
+        background=back.atlas if back else None,
+        keyframes=front.keyframes if front else (),
+        changed={layer: edit.changed for layer, edit in edits.items()},
+        options=options,
+        progress=progress,
+    )
 
 
 def result_of(run: Path) -> Path:
@@ -72,7 +95,7 @@ def result_of(run: Path) -> Path:
                 if path.exists())  # fmt: skip
 
 
-def _write_pictures(folder: Path, atlases: Mapping[LayerName, Tensor], keyframes: Sequence[Keyframe]) -> None:
+def _write_atlases(folder: Path, atlases: Mapping[LayerName, Tensor], keyframes: Sequence[Keyframe]) -> None:
     """Write the edited atlases, and what each keyframe was, was painted by, and became."""
     for layer, atlas in atlases.items():
         write_picture(folder / f"{layer}.png", atlas)

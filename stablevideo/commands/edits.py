@@ -20,8 +20,8 @@ from ..files import whole_file, whole_folder
 from ..layers.coords import LayerName
 from ..layers.layered_video import LayeredVideo
 from ..options import BackgroundOptions, ForegroundOptions, RecolourOptions, RenderOptions
-from ..progress import Progress, within
-from ..results import result_of, save_run
+from ..progress import within
+from ..results import result_of, save_edits
 from ..video.pictures import read_picture
 from .flags import (
     Ckpt,
@@ -63,8 +63,7 @@ def edit(
     if not foreground and not background:
         raise InputError("nothing to do; write --foreground TEXT, --background TEXT or both.")
     # What is wrong with the options shows before anything is loaded.
-    render_options = RenderOptions(**picked(RenderOptions, given))
-    check_output(output, render_options)
+    options = render_options(given, output)
     spec = find_model(model, ckpt)
     back = BackgroundOptions(**{**spec.defaults, **picked(BackgroundOptions, given)})
     front = ForegroundOptions(**{**spec.defaults, **picked(ForegroundOptions, given)})
@@ -80,7 +79,7 @@ def edit(
     if foreground:
         part = within(show, 0.45, 0.85, "foreground: ")
         edits["foreground"] = edit_foreground(clip, foreground, editor, front, part)
-    folder = rendered(clip, edits, log, render_options, within(show, 0.85, 1, "rendering "))
+    folder = save_edits(clip, log, edits, options, within(show, 0.85, 1, "rendering "))
     finish(folder, clip, output, as_json, {layer: edit.settings for layer, edit in edits.items()})
 
 
@@ -101,8 +100,7 @@ def again(
     given: dict[str, Any],
 ) -> None:
     """Do an earlier run's edits again: words, strokes and colours, with the models and the seeds that made them."""
-    options = RenderOptions(**{**given, **parse_size(size)})
-    check_output(output, options)
+    options = render_options(given, output, size)
     wanted = read_settings(settings)
     clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.2, "loading the clip: "))
     from ..diffusion.editor import Editor, load_editor  # takes seconds
@@ -114,7 +112,7 @@ def again(
     for number, each in enumerate(wanted):
         begin, end = (0.2 + 0.65 * count / len(wanted) for count in (number, number + 1))
         edits[each["layer"]] = edit_again(clip, each, load, within(show, begin, end, f"{each['layer']}: "))
-    folder = rendered(clip, edits, log, options, within(show, 0.85, 1, "rendering "))
+    folder = save_edits(clip, log, edits, options, within(show, 0.85, 1, "rendering "))
     finish(folder, clip, output, as_json, {layer: edit.settings for layer, edit in edits.items()})
 
 
@@ -140,12 +138,11 @@ def render(
 
     A picture with transparency lies over the clip's own atlas, one without takes its place.
     """
-    options = RenderOptions(**{**given, **parse_size(size)})
-    check_output(output, options)
+    options = render_options(given, output, size)
     clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.5, "loading the clip: "))
     given_atlases: dict[LayerName, Path | None] = {"foreground": foreground_atlas, "background": background_atlas}
     edits = {layer: lay_picture(clip, layer, read_picture(path, True)) for layer, path in given_atlases.items() if path}
-    folder = rendered(clip, edits, log, options, within(show, 0.5, 1, "rendering "))
+    folder = save_edits(clip, log, edits, options, within(show, 0.5, 1, "rendering "))
     finish(folder, clip, output, as_json, {})
 
 
@@ -164,41 +161,24 @@ def recolour(
 ) -> None:
     """Give one layer of a clip other colours, and render it; shapes and texture stay."""
     colours = RecolourOptions(**picked(RecolourOptions, given))
-    options = RenderOptions(**{**picked(RenderOptions, given), **parse_size(size)})
-    check_output(output, options)
+    options = render_options(given, output, size)
     clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.5, "loading the clip: "))
     edit = recoloured(clip, layer, colours)
-    folder = rendered(clip, {layer: edit}, log, options, within(show, 0.5, 1, "rendering "))
+    folder = save_edits(clip, log, {layer: edit}, options, within(show, 0.5, 1, "rendering "))
     finish(folder, clip, output, as_json, {layer: edit.settings})
 
 
-def check_output(output: Path | None, options: RenderOptions) -> None:
-    """Raise InputError for a name that says another form than the one that is asked for."""
+def render_options(given: dict[str, Any], output: Path | None, size: str | None = None) -> RenderOptions:
+    """What the flags say of the result. Raises InputError for an output whose name says another form than asked for."""
+    options = RenderOptions(**picked(RenderOptions, given) | parse_size(size))
     form = options.form
     if output is None or form == "mp4":
-        return
+        return options
     if form == "png" and (output.suffix or output.exists()):
         raise InputError(f"pictures go into a folder that is not there yet, got {output}.")
     if form != "png" and output.suffix != f".{form}":
         raise InputError(f"the result is a {form} and its name must end in .{form}, got {output.name}.")
-
-
-def rendered(
-    clip: LayeredVideo, edits: dict[LayerName, Edit], log: Path, options: RenderOptions, progress: Progress
-) -> Path:
-    """A new folder of `log` with the clip, its layers edited."""
-    front, back = edits.get("foreground"), edits.get("background")
-    return save_run(
-        clip,
-        log,
-        {"edits": [edit.settings for edit in edits.values()]},
-        foreground=front.atlas if front else None,
-        background=back.atlas if back else None,
-        keyframes=front.keyframes if front else (),
-        changed={layer: edit.changed for layer, edit in edits.items()},
-        options=options,
-        progress=progress,
-    )
+    return options
 
 
 def finish(folder: Path, clip: LayeredVideo, output: Path | None, as_json: bool, facts: dict) -> None:

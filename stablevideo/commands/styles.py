@@ -13,13 +13,14 @@ from ..files import whole_file
 from ..layers.coords import LayerName
 from ..options import RenderOptions, StyleOptions
 from ..progress import within
+from ..results import save_edits
 from ..style.load import load_painter, load_painters
 from ..style.video import stylize as stylized
 from ..video.container import PICTURE_SUFFIXES
 from ..video.pictures import read_picture, write_picture
 from ..video.read import read_video
-from .edits import finish, rendered
-from .flags import Ckpt, Data, Device, Json, Log, Size, parse_size, picked, with_flags
+from .edits import finish, render_options
+from .flags import Ckpt, Data, Device, Json, Log, Size, picked, with_flags
 from .outputs import check_video_name, write_beside
 from .terminal import end_line, show
 
@@ -62,11 +63,11 @@ def stylize(
     }
     if not any(looks.values()):
         raise InputError("nothing to do; give --style PICTURE, or --foreground or --background with a picture.")
-    render_options = RenderOptions(**{**picked(RenderOptions, given), **parse_size(size)})
+    rendering = render_options(given, output, size)
     painters = load_painters(looks, options, ckpt, device)
     clip = load_clip(clip_folder(data, what), device, progress=within(show, 0, 0.3, "loading the clip: "))
     edits = stylize_layers(clip, painters, options, within(show, 0.3, 0.6))
-    folder = rendered(clip, edits, log, render_options, within(show, 0.6, 1, "rendering "))
+    folder = save_edits(clip, log, edits, rendering, within(show, 0.6, 1, "rendering "))
     finish(folder, clip, output, as_json, {layer: edit.settings for layer, edit in edits.items()})
 
 

@@ -23,7 +23,7 @@ def foreground_alone(
     """
     size, layer = size or clip.size, clip.foreground
     atlas = layer.atlas if foreground is None else clip.check_atlas("foreground", foreground)
-    picture = layer.at_pixel_scale(layer.as_seen(atlas, size), size)
+    picture = layer.for_frames(atlas, size)
     for frames in clip.chunks(size):
         yield torch.cat([layer.lit(picture, frames, size).clamp(0, 1), clip.alpha(frames, size)], 1)
 

@@ -63,6 +63,7 @@ class Sticker:
     down: tuple[float, float]
     opacity: float
     picture: str
+    tool: Literal["sticker"] = "sticker"
 
 
 def parse_stroke(given: Any) -> Stroke | Sticker:
@@ -92,33 +93,31 @@ def paint_stroke(clip: LayeredVideo, edit: Edit | None, stroke: Stroke | Sticker
     layer = clip.layer(stroke.layer)
     original = layer.atlas.cpu()
     before = edit or Edit(original, torch.zeros(1, *layer.size), (), {"layer": stroke.layer})
+    erased = stroke.tool == "eraser"
     if isinstance(stroke, Sticker):
         window, colours, share = stick(stroke, layer.size)
     else:
         window, share = cover(stroke, layer.size)
-        if stroke.tool == "eraser":
+        if erased:
             colours = original[(slice(None), *window)] * share
         else:
             colours = torch.tensor(stroke.colour)[:, None, None] * share
     within = (slice(None), *window)
     atlas, changed = before.atlas.clone(), before.changed.clone()
     atlas[within] = atlas[within] * (1 - share) + colours
-    erased = isinstance(stroke, Stroke) and stroke.tool == "eraser"
     changed[within] = changed[within] * (1 - share) + (0 if erased else share)
-    tool = {"tool": "sticker"} if isinstance(stroke, Sticker) else {}
-    settings = recorded(before.settings, {"stroke": asdict(stroke) | tool})
+    settings = recorded(before.settings, {"stroke": asdict(stroke)})
     return replace(before, atlas=atlas, changed=changed, settings=settings, uncoloured=None)
 
 
 def cover(stroke: Stroke, size: tuple[int, int]) -> tuple[tuple[slice, slice], Tensor]:
     """How much of each texel a stroke covers, its opacity included: a window of the atlas, and [1, h, w] of it."""
     points = np.array(stroke.points, np.float32) * np.array(size[::-1], np.float32)
-    rows, columns = (_reach(points[:, axis], stroke.radius, side) for axis, side in ((1, size[0]), (0, size[1])))
+    rows, columns = _window(points, stroke.radius, size)
     share = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.float32)
     inner = max(0.0, min(stroke.radius * (1 - stroke.softness), stroke.radius - 1))
     for first, last in zip(points, points[1:] if len(points) > 1 else points, strict=False):
-        piece = np.stack([first, last])
-        down, right = (_reach(piece[:, axis], stroke.radius, side) for axis, side in ((1, size[0]), (0, size[1])))
+        down, right = _window(np.stack([first, last]), stroke.radius, size)
         y, x = np.mgrid[down, right].astype(np.float32) + 0.5
         along = last - first
         off_x, off_y = x - first[0], y - first[1]
@@ -138,7 +137,7 @@ def stick(sticker: Sticker, size: tuple[int, int]) -> tuple[tuple[slice, slice],
     scale = np.array(size[::-1], np.float64)
     middle, across, down = (np.array(side) * scale for side in (sticker.at, sticker.across, sticker.down))
     corners = np.stack([middle + x * across + y * down for x in (-0.5, 0.5) for y in (-0.5, 0.5)])
-    rows, columns = (_reach(corners[:, axis], 1, side) for axis, side in ((1, size[0]), (0, size[1])))
+    rows, columns = _window(corners, 1, size)
     height, width = picture.shape[:2]
     # Fine pictures are made coarser first, or what lies between the texels would be skipped.
     finer = min(width / max(math.hypot(*across), 1), height / max(math.hypot(*down), 1))
@@ -158,10 +157,14 @@ def stick(sticker: Sticker, size: tuple[int, int]) -> tuple[tuple[slice, slice],
     return (rows, columns), both[:3], both[3:]
 
 
-def _reach(values: np.ndarray, radius: float, side: int) -> slice:
-    """The texels of a side that places in texels reach, with a radius; none where they lie beyond it."""
-    first = min(max(0, math.floor(float(values.min()) - radius)), side)
-    return slice(first, min(max(first, math.ceil(float(values.max()) + radius)), side))
+def _window(places: np.ndarray, radius: float, size: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns that places [n, 2] in texels reach, with a radius; none where they lie beyond the atlas."""
+
+    def reach(values: np.ndarray, side: int) -> slice:
+        first = min(max(0, math.floor(float(values.min()) - radius)), side)
+        return slice(first, min(max(first, math.ceil(float(values.max()) + radius)), side))
+
+    return reach(places[:, 1], size[0]), reach(places[:, 0], size[1])
 
 
 def _decode(picture: str) -> np.ndarray:

@@ -123,6 +123,10 @@ class Layer:
         changed = F.max_pool2d(changed[None], 2 * reach + 1, 1, reach)[0]
         return torch.where(changed > 0, pixel_mean(picture, side), picture)
 
+    def for_frames(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
+        """An atlas-shaped picture [C, Ha, Wa], ready to be sampled at the pixels of frames of `size`."""
+        return self.at_pixel_scale(self.as_seen(picture, size), size)
+
     def texels_a_pixel(self, size: tuple[int, int]) -> float:
         """How many texels of the atlas lie along a pixel's side of frames of `size`."""
         return self.warp.texels_per_pixel(self.size) * max(self.warp.size) / max(size)

@@ -114,11 +114,10 @@ class LayeredVideo:
         originals: dict[LayerName, Tensor] = {}
         for name, edit in edits.items():
             layer = self.layer(name)
-            picture = layer.as_seen(layer.atlas if edit is None else self.check_atlas(name, edit), size)
-            pictures[name] = layer.at_pixel_scale(picture, size)
+            pictures[name] = layer.for_frames(layer.atlas if edit is None else self.check_atlas(name, edit), size)
             if shading:
                 small = self._light_size(size)
-                originals[name] = layer.at_pixel_scale(layer.as_seen(layer.atlas, small), small)
+                originals[name] = layer.for_frames(layer.atlas, small)
         for chunk in self.chunks(size, frames):
             if not shading:
                 yield self._composite(pictures, chunk, size)

@@ -11,13 +11,17 @@ from .edit_layout import EditLayout
 from .events import AT_ONCE, LOAD_QUEUE, PRIVATE, UNDOCUMENTED, Changes, EventOptions
 from .messages import with_messages
 from .stage import on_stage, pictures
-from .visits import Visit, Work
+from .visits import Work
 from .welcome import welcome_steps
-from .workshop import Opened, Workshop
+from .workshop import Workshop
 
 
-def clip_loader(workshop: Workshop, layout: EditLayout) -> Callable[..., Changes]:
-    """The handler that loads a clip: its inputs are the clip's name and the atlas resolution."""
+def clip_loader(workshop: Workshop, layout: EditLayout, welcome: bool = False) -> Callable[..., Changes]:
+    """The handler that loads a clip: its inputs are the clip's name and the atlas resolution.
+
+    To `welcome`, the clip comes already edited where an edit lies beside it, half before and half after; and where
+    there is no clip, nothing happens.
+    """
 
     @with_messages
     def load_clip(
@@ -26,47 +30,21 @@ def clip_loader(workshop: Workshop, layout: EditLayout) -> Callable[..., Changes
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Changes:
+        if welcome and not clip:
+            return {layout.clip.source: gr.skip()}
         visit, report = workshop.begin(request, "edit", progress)
         folder = workshop.shelf(visit).folder(clip or "")
         opened = workshop.open(folder, int(atlas_resolution), report)
         visit.work = Work(folder, int(atlas_resolution))
-        return _emptied(layout) | shown(layout, visit, opened)
-
-    return load_clip
-
-
-def welcomer(workshop: Workshop, layout: EditLayout) -> Callable[..., Changes]:
-    """The handler for the first screen: the chosen clip, already edited where an edit lies beside it, half before."""
-    load = clip_loader(workshop, layout)
-
-    @with_messages
-    def welcome(
-        clip: str,
-        atlas_resolution: int,
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> Changes:
-        if not clip:
-            return {layout.clip.source: gr.skip()}
-        changes = load(clip, atlas_resolution, request, progress)
-        visit = workshop.visits.of(request)
-        opened = workshop.opened(visit)
-        steps = welcome_steps(opened.clip, visit.loaded().folder)
+        steps = welcome_steps(opened.clip, folder) if welcome else []
         for step in steps:
             visit.take(step, opened.clip)
-        if not steps:
-            return changes
-        value = on_stage(visit, opened) | {"compare": True}
-        return changes | {layout.clip.canvas: value} | pictures(layout, visit, opened.clip)
+        keyframes = ", ".join(map(str, choose_keyframes(opened.clip)))
+        changes = _emptied(layout) | {layout.clip.source: opened.source, layout.keyframe_numbers: keyframes}
+        changes[layout.clip.canvas] = on_stage(visit, opened) | {"compare": bool(steps)}
+        return changes | pictures(layout, visit, opened.clip)
 
-    return welcome
-
-
-def shown(layout: EditLayout, visit: Visit, opened: Opened) -> Changes:
-    """What the page shows of a clip and of what was done to it."""
-    keyframes = ", ".join(map(str, choose_keyframes(opened.clip)))
-    changes: Changes = {layout.clip.source: opened.source, layout.keyframe_numbers: keyframes}
-    return changes | {layout.clip.canvas: on_stage(visit, opened)} | pictures(layout, visit, opened.clip)
+    return load_clip
 
 
 def bind_clips(workshop: Workshop, layout: EditLayout) -> None:

@@ -27,16 +27,14 @@ from .chips import plainest, with_word
 from .clip_part import bind_clips
 from .edit_layout import OPTIONS, EditLayout, known_words, lay_out_edit_tab
 from .events import AT_ONCE, EDIT_QUEUE, PRIVATE, Changes
-from .keep_part import begin_edit, bind_keep
+from .keep_part import bind_keep
 from .live import watched
 from .messages import with_messages
 from .models import bind_model
-from .stage import bind_stage, on_stage, pictures, preview
+from .stage import begin_edit, bind_stage, on_stage, pictures, preview
 from .visits import Visit
 from .widgets import with_options
 from .workshop import Opened, Workshop
-
-PLAYED = (".mp4", ".webm")  # by browsers
 
 PATTERNS = "patterns"  # a kind of words
 

@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.components import Component
 from starlette.middleware import Middleware
 
-from .clip_part import clip_loader, show_result, welcomer
+from .clip_part import clip_loader, show_result
 from .edit_layout import STYLE as EDIT_STYLE
 from .edit_layout import EditLayout
 from .edit_tab import build_edit_tab
@@ -80,7 +80,9 @@ def _bind_clips(
     load = clip_loader(workshop, edit)
     inputs, shown = [clip, edit.clip.atlas_resolution], LOAD_QUEUE | {"api_visibility": "private"}
     page.load(refresh, None, lists, **PRIVATE)
-    page.load(welcomer(workshop, edit), inputs, edit.of_a_clip, **(shown | {"show_progress": "hidden"}))
+    page.load(
+        clip_loader(workshop, edit, welcome=True), inputs, edit.of_a_clip, **(shown | {"show_progress": "hidden"})
+    )
     fit.made.change(refresh, None, lists, **PRIVATE)
     opened = fit.edit.click(open_made, [fit.made], [tabs, clip], **PRIVATE).then(load, inputs, edit.of_a_clip, **shown)
     show_result(opened, edit, False)

@@ -14,6 +14,7 @@ from ..edit.strokes import parse_stroke
 from ..errors import InputError
 from ..layers.coords import LayerName
 from ..layers.layered_video import LayeredVideo
+from ..progress import Progress
 from .atlas_pictures import shown_atlas
 from .canvas.values import with_edits
 from .edit_layout import EditLayout
@@ -30,6 +31,12 @@ STROKES: EventOptions = UNDOCUMENTED | {
     "show_progress": "hidden",
 }
 TAKEN_S = 120
+
+
+def begin_edit(workshop: Workshop, request: gr.Request, progress: gr.Progress) -> tuple[Visit, Opened, Progress]:
+    """Begin a job on the clip that is loaded."""
+    visit, report = workshop.begin(request, "edit", progress)
+    return visit, workshop.opened(visit), report
 
 
 def on_stage(visit: Visit, opened: Opened, work: Work | None = None) -> dict[str, Any]:

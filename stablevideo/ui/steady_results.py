@@ -6,7 +6,7 @@ import gradio as gr
 import numpy as np
 import pandas as pd
 
-from ..steadiness import Steadiness, compared
+from ..steadiness import Measures, Steadiness, compared
 from ..steady import Findings, Leap, Repaired
 from .events import Changes
 from .steady_layout import SteadyResults
@@ -42,7 +42,7 @@ def found(findings: Findings, repaired: Repaired | None, results: SteadyResults)
         results.still: gr.Button(visible="restyled" in findings.measures),
         results.found: gr.Column(visible=True),
         results.verdict: verdict(columns),
-        results.table: table(findings),
+        results.table: as_table(list(columns), list(findings.measures.values())),
         results.steps: curves(columns, "colour_step", "colour step"),
         results.drift: curves(columns, "drift", "drift"),
         results.leaps: [(leap.picture.permute(1, 2, 0).numpy(), caption(leap, findings)) for leap in findings.leaps],
@@ -56,10 +56,9 @@ def verdict(columns: Mapping[str, Steadiness]) -> str:
     return f"The mean colour moves from frame to frame: {steps}.  \nIt wanders over the whole clip: {spans}."
 
 
-def table(findings: Findings) -> str:
-    """The figures as a Markdown table."""
-    heads = list(findings.columns)
-    rows = compared(list(findings.measures.values()))
+def as_table(heads: Sequence[str], measures: Sequence[Measures]) -> str:
+    """The figures of videos of one source, and of that, as a Markdown table."""
+    rows = compared(measures)
     lines = [("", *heads), (":--", *["--:"] * len(heads)), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

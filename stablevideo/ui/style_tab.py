@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..layers.coords import LAYER_NAMES, LayerName
 from ..options import StyleOptions
 from ..progress import within
-from ..results import save_run
+from ..results import save_edits
 from ..style.gallery import style_pictures
 from ..style.load import load_painter, load_painters
 from ..style.video import strength_of_frames, stylize
@@ -72,17 +72,15 @@ def _bind_layers(workshop: Workshop, layout: StyleLayout) -> None:
         looks = {name: _looks(look, second, use, name) for name in LAYER_NAMES if layer in (name, BOTH)}
         painters = load_painters(looks, options, workshop.settings.ckpt, workshop.settings.device)
         edits = stylize_layers(loaded, painters, options, within(report, 0.3, 0.6))
-        atlases = {name: edit.atlas.to(loaded.device) for name, edit in edits.items()}
+        atlases = {name: edit.atlas for name, edit in edits.items()}
         middle = [loaded.frame_count // 2]
-        front, back = atlases.get("foreground"), atlases.get("background")
-        shown = next(loaded.render(front, back, frames=middle))[0]
+        shown = next(loaded.render(atlases.get("foreground"), atlases.get("background"), frames=middle))[0]
         compared = array(loaded.source(middle)[0]), array(shown)
         if preview:
             return {layout.compared: compared}
         served = visit.fresh_folder("style")
-        log = workshop.settings.log if workshop.settings.keeps else served / "log"
-        record = {"edits": [edit.settings for edit in edits.values()]}
-        folder = save_run(loaded, log, record, front, back, progress=within(report, 0.6, 1, "rendering "))
+        report_rendering = within(report, 0.6, 1, "rendering ")
+        folder = save_edits(loaded, workshop.log(served), edits, progress=report_rendering)
         files = [Path(shutil.copy(folder / name, served)) for name in ("video.mp4", "settings.json")]
         return _made(layout, compared, files)
 

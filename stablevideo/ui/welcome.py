@@ -5,15 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
-import torch
-from torch import Tensor
 
 from ..edit.history import Step
 from ..edit.painting import Edit
 from ..layers.coords import LAYER_NAMES, LayerName
 from ..layers.layered_video import LayeredVideo
-from ..video.pictures import to_uint8
+from ..video.pictures import read_picture, to_uint8
 
 FOLDER, QUALITY = "welcome", 90
 
@@ -39,16 +36,10 @@ def welcome_steps(clip: LayeredVideo, folder: Path) -> list[Step]:
     settings = json.loads((place / "settings.json").read_text(encoding="utf-8"))
     steps = []
     for layer in LAYER_NAMES:
-        atlas = _read(place / f"{layer}.webp")
+        path = place / f"{layer}.webp"
+        atlas = read_picture(path) if path.is_file() else None
         if atlas is None or atlas.shape[1:] != clip.layer(layer).size:
             return []
         changed = clip.layer(layer).coverage.cpu()
         steps.append(Step(layer, Edit(atlas, changed, (), settings[layer])))
     return steps
-
-
-def _read(path: Path) -> Tensor | None:
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
-    if pixels is None:
-        return None
-    return torch.from_numpy(np.ascontiguousarray(pixels[..., ::-1])).permute(2, 0, 1).float() / 255

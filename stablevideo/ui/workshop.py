@@ -43,7 +43,8 @@ class Workshop:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.visits = Visits()
-        self._clips: OrderedDict[tuple[Path, int], Opened] = OrderedDict()
+        self._clips: OrderedDict[tuple[Path, int], LayeredVideo] = OrderedDict()
+        self._opened: dict[tuple[Path, int], Opened] = {}  # of some of them
         self._editor: Editor | None = None
         self._lock = threading.Lock()
 
@@ -51,28 +52,35 @@ class Workshop:
         """The clips of a visit."""
         return Shelf(self.settings, visit)
 
-    def open(self, folder: Path, atlas_resolution: int = ATLAS_RESOLUTION, progress: Progress = quiet) -> Opened:
+    def clip(self, folder: Path, atlas_resolution: int = ATLAS_RESOLUTION, progress: Progress = quiet) -> LayeredVideo:
         """A clip, loaded; the few last used ones stay so. Its folder must come from the visit's shelf."""
         key = folder, atlas_resolution
         with self._lock:
             if key in self._clips:
                 self._clips.move_to_end(key)
                 return self._clips[key]
-        clip = load_clip(folder, self.settings.device, atlas_resolution, within(progress, 0, 0.7))
+        clip = load_clip(folder, self.settings.device, atlas_resolution, progress)
+        with self._lock:
+            self._clips[key] = clip
+            while len(self._clips) > CLIPS_LOADED:
+                self._forget(next(iter(self._clips)))
+        return clip
+
+    def open(self, folder: Path, atlas_resolution: int = ATLAS_RESOLUTION, progress: Progress = quiet) -> Opened:
+        """A clip, loaded, with what the live viewer needs of it."""
+        clip, key = self.clip(folder, atlas_resolution, within(progress, 0, 0.7)), (folder, atlas_resolution)
+        with self._lock:
+            if key in self._opened and self._opened[key].clip is clip:
+                return self._opened[key]
         progress(0.7, "preparing the picture")
         files = Path(tempfile.mkdtemp(prefix="clip-", dir=self.visits.root))
         scene, source = open_scene(clip, files), preview(clip, files)
         scene |= {"sound": served(source) if clip.video.has_audio else None, "video": served(source)}
         opened = Opened(clip, files, scene, source)
         with self._lock:
-            self._clips[key] = opened
-            while len(self._clips) > CLIPS_LOADED:
-                self._forget(next(iter(self._clips)))
+            if self._clips.get(key) is clip:  # else it was forgotten meanwhile, and its files go with the page
+                self._opened[key] = opened
         return opened
-
-    def clip(self, folder: Path, atlas_resolution: int = ATLAS_RESOLUTION, progress: Progress = quiet) -> LayeredVideo:
-        """The layers alone of what `open` gives."""
-        return self.open(folder, atlas_resolution, progress).clip
 
     def unload(self, folder: Path) -> None:
         """Forget a clip that was deleted: another may take its name."""
@@ -81,7 +89,9 @@ class Workshop:
                 self._forget(key)
 
     def _forget(self, key: tuple[Path, int]) -> None:
-        shutil.rmtree(self._clips.pop(key).folder, ignore_errors=True)
+        del self._clips[key]
+        if key in self._opened:
+            shutil.rmtree(self._opened.pop(key).folder, ignore_errors=True)
 
     def opened(self, visit: Visit) -> Opened:
         """The clip that a visitor works on. Raises InputError where none is loaded."""
@@ -90,7 +100,8 @@ class Workshop:
 
     def work_clip(self, visit: Visit) -> LayeredVideo:
         """The layers alone of what `opened` gives."""
-        return self.opened(visit).clip
+        work = visit.loaded()
+        return self.clip(work.folder, work.atlas_resolution)
 
     def editor(self, name: str) -> Editor:
         """The model of that name; one at a time is kept in memory."""
@@ -100,6 +111,10 @@ class Workshop:
             s = self.settings
             self._editor = load_editor(name, s.ckpt, s.device, s.offload, s.safety_checker)
         return self._editor
+
+    def log(self, served: Path) -> Path:
+        """Where a run that is served from a folder goes: it is kept, or goes with the visit."""
+        return self.settings.log if self.settings.keeps else served / "log"
 
     def keep(self, folder: Path) -> None:
         """Copy what was made to where results are kept, on a page that keeps them."""

@@ -1,21 +1,21 @@
 """Frames with transparency, for compositing elsewhere: ProRes 4444, WebM (VP9) or a folder of PNG pictures."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 from av.video.reformatter import Colorspace
 from torch import Tensor
 
 from ..files import whole_file, whole_folder
 from .container import EXACT_MEANS, VideoError, as_rate
-from .pictures import to_uint8
+from .pictures import write_picture
+from .write import even_pictures
 
 # By the suffix: the container, the encoder, how it stores a pixel, and its options.
 FORMS = {
@@ -40,7 +40,7 @@ def write_alpha_video(frames: Iterable[Tensor], path: Path, fps: Fraction | floa
     if path.suffix not in FORMS:
         raise VideoError(f"a video with transparency is written as {' or '.join(FORMS)}, got the name {path.name}")
     container, encoder, pixel, options = FORMS[path.suffix]
-    pictures = _pictures(frames)
+    pictures = even_pictures(frames, channels=4)
     first = next(pictures, None)
     if first is None:
         raise VideoError(f"there are no frames to write to {path}")
@@ -57,7 +57,7 @@ def write_alpha_video(frames: Iterable[Tensor], path: Path, fps: Fraction | floa
                 1  # BT.709, limited
             )
             for count, picture in enumerate(chain([first], pictures)):
-                frame = av.VideoFrame.from_ndarray(picture, format="rgba").reformat(
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgba").reformat(
                     format=pixel, dst_colorspace=Colorspace.ITU709, dst_color_range="MPEG", interpolation=EXACT_MEANS
                 )
                 frame.pts, frame.time_base = count, 1 / rate
@@ -72,21 +72,6 @@ def write_pictures(frames: Iterable[Tensor], folder: Path) -> None:
 
     Raises OSError where the disk is full.
     """
-    count = 0
     with whole_folder(folder) as partial:
-        for chunk in frames:
-            for picture in to_uint8(chunk).permute(0, 2, 3, 1).cpu().numpy():
-                order = [2, 1, 0, 3][: picture.shape[2]]
-                encoded = cv2.imencode(".png", picture[..., order])[1]
-                (partial / f"{count:05d}.png").write_bytes(encoded.tobytes())
-                count += 1
-
-
-def _pictures(frames: Iterable[Tensor]) -> Iterator[np.ndarray]:
-    """Yield uint8 [H, W, 4], one frame each, with even sides."""
-    for chunk in frames:
-        if chunk.ndim != 4 or chunk.shape[1] != 4:
-            raise VideoError(f"frames with transparency must be [n, 4, H, W], got {list(chunk.shape)}")
-        for picture in to_uint8(chunk.float()).permute(0, 2, 3, 1).cpu().numpy():
-            odd = [(0, side % 2) for side in picture.shape[:2]]
-            yield np.ascontiguousarray(np.pad(picture, (*odd, (0, 0)), mode="edge"))
+        for number, picture in enumerate(chain.from_iterable(frames)):
+            write_picture(partial / f"{number:05d}.png", picture)

@@ -40,8 +40,9 @@ def read_picture(path: Path, alpha: bool = False) -> Tensor:
 
 
 def write_picture(path: Path, picture: Tensor) -> None:
-    """Write [3, h, w] in [0, 1] as PNG. Raises OSError where the disk is full."""
-    encoded = cv2.imencode(".png", to_uint8(picture.cpu()).permute(1, 2, 0).numpy()[..., ::-1])[1]
+    """Write [3, h, w], or [4, h, w] with alpha, in [0, 1] as PNG. Raises OSError where the disk is full."""
+    order = [2, 1, 0, 3][: len(picture)]
+    encoded = cv2.imencode(".png", to_uint8(picture.cpu()).permute(1, 2, 0).numpy()[..., order])[1]
     path.write_bytes(encoded.tobytes())
 
 

@@ -61,7 +61,7 @@ def write_video(
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in")
     if not 0 <= crf <= 51:
         raise VideoError(f"crf must be from 0 (lossless) to 51 (worst), got {crf}")
-    pictures = _even_pictures(frames)
+    pictures = even_pictures(frames)
     first = next(pictures, None)
     if first is None:
         raise VideoError(f"there are no frames to write to {path}")
@@ -72,12 +72,12 @@ def write_video(
         raise OSError(error.errno, f"{path} could not be written: {error.strerror}") from error
 
 
-def _even_pictures(frames: Iterable[Tensor]) -> Iterator[np.ndarray]:
-    """Yield uint8 [H, W, 3], one frame each, with even sides."""
+def even_pictures(frames: Iterable[Tensor], channels: int = 3) -> Iterator[np.ndarray]:
+    """Yield uint8 [H, W, channels], one frame each, with even sides. Raises VideoError for frames of another shape."""
     size = None
     for chunk in frames:
-        if chunk.ndim != 4 or chunk.shape[1] != 3:
-            raise VideoError(f"frames must be [n, 3, H, W], got {list(chunk.shape)}")
+        if chunk.ndim != 4 or chunk.shape[1] != channels:
+            raise VideoError(f"frames must be [n, {channels}, H, W], got {list(chunk.shape)}")
         size = size or chunk.shape[2:]
         if chunk.shape[2:] != size or not 1 <= min(size) <= max(size) <= MAX_SIDE_PX:
             raise VideoError(f"frames must have one size up to {MAX_SIDE_PX} px, got {list(size)}, {list(chunk.shape)}")
