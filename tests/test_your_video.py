@@ -470,6 +470,7 @@ def click_at(page, selector, places):
 @pytest.mark.browser
 @pytest.mark.slow
 def test_a_persons_video_is_marked_decomposed_edited_and_downloaded(page, places, tmp_path):
+    first = wait_until_shown(page)
     page.get_by_role("tab", name="Your video").click()
     page.locator("#upload input[type=file]").set_input_files(str(places / "disc.mp4"))
     page.locator("#facts").get_by_text("All 8 will be used").wait_for()
@@ -495,7 +496,6 @@ def test_a_persons_video_is_marked_decomposed_edited_and_downloaded(page, places
     page.locator("#decompose").click()
     page.locator("#live-foreground img").wait_for()
     page.locator("#report").get_by_text("dB").first.wait_for()
-    first = wait_until_shown(page)
     page.locator("#edit-clip").click()
 
     shown = wait_until_shown(page, after=first)
