@@ -352,7 +352,7 @@ class TestDefaults:
                 lambda clip, words, editor, options, part, layer=layer: seen.update({layer: options}),
             )
         monkeypatch.setattr(
-            "stablevideo.commands.edits.rendered", lambda *_: (_ for _ in ()).throw(InputError("enough"))
+            "stablevideo.commands.edits.save_edits", lambda *_: (_ for _ in ()).throw(InputError("enough"))
         )
         given = ("edit", "sample", "--background", "x", "--foreground", "y", "--model", "mine")
         run_command(*given, "--data", data, "--ckpt", model)
