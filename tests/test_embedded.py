@@ -282,6 +282,20 @@ def test_a_region_alone_is_repainted():
     assert evaluate.hue_distance(evaluate.median_hue(painted[:11], roof[:11]), evaluate.target_hue(PLAIN["red"])) < 12
 
 
+def test_a_repainted_car_keeps_its_windows_and_a_dark_thing_has_none():
+    light, dark = (np.array([grey] * 3, np.float32) for grey in (0.75, 0.3))
+    car = np.broadcast_to(light, (32, 32, 3)).copy()
+    car[8:16, 8:24] = dark
+    mask, red, grains = np.ones((32, 32), np.float32), Wish(colour=PLAIN["red"]), grains_for(32)
+    painted = apply_looks(Source(car, mask, "object"), red, grains)
+    body, window = painted[24, 16], painted[12, 16]
+    assert body[0] - body[1] > 0.5
+    assert window[0] - window[1] < 0.15
+    bear = np.where(car == light, dark, light)  # mostly dark: then that is its own colour
+    fur = apply_looks(Source(bear, mask, "object"), red, grains)[24, 16]
+    assert fur[0] - fur[1] > 0.3
+
+
 def test_weather_knows_sky_from_ground():
     """Blue above, green below: autumn leaves the sky blue, snow lies below, night keeps the drawing."""
     y = np.linspace(0, 1, 64, dtype=np.float32)[:, None].repeat(64, 1)

@@ -63,8 +63,8 @@ def tone(shade: np.ndarray, lab: np.ndarray, reach: float = 30.0) -> np.ndarray:
 def main_colour(lab: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """How far each place has the colour that most of the object has, [H, W] in [0, 1].
 
-    The most frequent a and b of Lab, and what is near them: so a car's body is repainted, and its windows hardly. Where
-    an object has no colour that most of it shares, all of it counts.
+    The most frequent a and b of Lab, and what is near them: so a car's body is repainted, and its lamps hardly. Where
+    an object has no colour that most of it shares, all of it counts. Dark trim does not.
     """
     inside = mask > 0.5
     if not inside.any():
@@ -77,7 +77,19 @@ def main_colour(lab: np.ndarray, mask: np.ndarray) -> np.ndarray:
     near = np.exp(-np.square(lab[..., 1:] - centre).sum(-1) / (2 * 17.0**2))
     share = float(near[inside].mean())
     weight = 1 - (1 - near) * np.clip((share - 0.35) / 0.3, 0, 0.85)
+    weight *= 1 - 0.85 * dark_trim(lab, inside)
     return cv2.GaussianBlur(weight.astype(np.float32), (0, 0), 0.7)
+
+
+def dark_trim(lab: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """How far each place of a light object is dark and nearly grey, [H, W] in [0, 1]: windows, tyres, eyes, shadow.
+
+    A person who asks for a red car means its paint. Where most of an object is dark, that is its colour, and no trim.
+    """
+    lightness, chroma = lab[..., 0], np.hypot(lab[..., 1], lab[..., 2])
+    light = np.percentile(lightness[inside], 75)  # the median may lie in the shadow that a mask takes in
+    dark = np.clip((light - 22 - lightness) / 12, 0, 1) * np.clip((36 - chroma) / 12, 0, 1)
+    return dark * np.clip((0.65 - dark[inside].mean()) / 0.1, 0, 1)
 
 
 def mix(first: np.ndarray, second: np.ndarray, weight: np.ndarray | float) -> np.ndarray:
