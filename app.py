@@ -23,7 +23,7 @@ def main() -> None:
         parser.error(str(error))
     page = build_app(settings)
     address = {"server_name": arguments.host, "server_port": arguments.port, "share": arguments.share}
-    page.launch(auth=auth, **address, **launch_options())
+    page.launch(auth=auth, mcp_server=arguments.mcp or None, **address, **launch_options())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -33,6 +33,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--share", action="store_true", help="ask Gradio for a public link")
     parser.add_argument(
         "--auth-file", type=Path, default=None, help="who may come in: a file with NAME:PASSWORD in each line"
+    )
+    parser.add_argument(
+        "--mcp",
+        action="store_true",
+        help="let assistants edit clips too, by MCP at /gradio_api/mcp/ (pip install 'gradio[mcp]')",
     )
     parser.add_argument("--data", type=Path, default=None, help="the folder with the clips")
     parser.add_argument("--ckpt", type=Path, default=None, help="the folder with the weights")

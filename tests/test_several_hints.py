@@ -348,7 +348,7 @@ class TestDefaults:
         seen = {}
         for layer in ("foreground", "background"):
             monkeypatch.setattr(
-                f"stablevideo.commands.edits.edit_{layer}",
+                f"stablevideo.edit.words.edit_{layer}",
                 lambda clip, words, editor, options, part, layer=layer: seen.update({layer: options}),
             )
         monkeypatch.setattr(

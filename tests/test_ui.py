@@ -129,7 +129,7 @@ def test_every_step_has_a_named_endpoint(person):
     whole = {"/steady_colours", "/deflicker", "/restyle", "/measure"}
     edits = {"/load_clip", "/edit_foreground", "/edit_background", "/paint", "/again", "/render", "/cancel"}
     styles = {f"/{what}_{of}" for what in ("preview", "style") for of in ("layers", "video", "picture")}
-    assert set(endpoints) == edits | wordless | whole | styles
+    assert set(endpoints) == edits | wordless | whole | styles | {"/edit_clip", "/list_clips"}
     parameters = {p["parameter_name"]: p for p in endpoints["/edit_foreground"]["parameters"]}
     assert {item.name for item in fields(ForegroundOptions)} < set(parameters)
     assert parameters["prompt"]["parameter_default"] == "red"

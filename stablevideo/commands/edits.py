@@ -10,11 +10,10 @@ import typer
 from ..clips import clip_folder, load_clip
 from ..diffusion.spec import find_model
 from ..edit.again import edit_again, read_settings
-from ..edit.background import edit_background
-from ..edit.keyframes import edit_foreground
 from ..edit.own_picture import lay_picture
 from ..edit.painting import Edit
 from ..edit.recolour import recolour as recoloured
+from ..edit.words import edit_with_words
 from ..errors import InputError
 from ..files import whole_file, whole_folder
 from ..layers.coords import LayerName
@@ -72,13 +71,8 @@ def edit(
     from ..diffusion.editor import load_editor  # takes seconds
 
     editor = load_editor(model, ckpt, device, offload, safety_checker)
-    edits: dict[LayerName, Edit] = {}
-    if background:
-        part = within(show, 0.2, 0.45, "background: ")
-        edits["background"] = edit_background(clip, background, editor, back, part)
-    if foreground:
-        part = within(show, 0.45, 0.85, "foreground: ")
-        edits["foreground"] = edit_foreground(clip, foreground, editor, front, part)
+    words: dict[LayerName, str | None] = {"foreground": foreground, "background": background}
+    edits = edit_with_words(clip, words, editor, front, back, within(show, 0.2, 0.85))
     folder = save_edits(clip, log, edits, options, within(show, 0.85, 1, "rendering "))
     finish(folder, clip, output, as_json, {layer: edit.settings for layer, edit in edits.items()})
 

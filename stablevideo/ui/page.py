@@ -11,6 +11,7 @@ from .edit_layout import STYLE as EDIT_STYLE
 from .edit_layout import EditLayout
 from .edit_tab import build_edit_tab
 from .events import LOAD_QUEUE, PRIVATE, STEADY_QUEUE, Arrivals, Changes
+from .programs import offer_as_tools, offer_calls
 from .settings import Settings
 from .steady_jobs import measurer
 from .steady_layout import STYLE as STEADY_STYLE
@@ -59,7 +60,9 @@ def build_app(settings: Settings | None = None) -> gr.Blocks:
         _bind_clips(page, workshop, tabs, edit, fit, style)
         _bind_steady(workshop, tabs, edit.result.steady, edit.result.video, edit.clip.source, steady)
         _bind_steady(workshop, tabs, style.steady, style.result, style.source, steady)
+        offer_calls(workshop)
         page.unload(workshop.visits.close)
+    offer_as_tools(page)
     return page.queue(max_size=MOST_WAITING)
 
 
