@@ -42,6 +42,7 @@ from stablevideo.ui import edit_tab, shelf, visits
 from stablevideo.ui.chips import with_word
 from stablevideo.ui.events import arrival
 from stablevideo.ui.keep_part import in_words
+from stablevideo.ui.link import read_link
 from stablevideo.ui.page import build_app, launch_options
 from stablevideo.ui.settings import Settings, for_one_person, read_logins
 from stablevideo.ui.shelf import Shelf
@@ -369,6 +370,21 @@ def test_words_are_clicked_into_a_prompt_in_place_of_their_kind():
     assert with_word("golden, blue", "blue", looks) == "golden"  # once more: off
     assert with_word("", "red", looks) == "red"
     assert with_word("bluebell", "red", looks) == "red bluebell"
+
+
+def test_an_address_is_read_as_options_are():
+    given = {"clip": "bear", "foreground": "a red car", "foreground.seed": "7", "background.guidance": "2.5"}
+    assert read_link(given) == {
+        "clip": "bear", "foreground": "a red car", "foreground.seed": 7, "background.guidance": 2.5,
+    }  # fmt: skip
+    for name, text, says in (
+        ("foreground.seed", "x", "which is no number"),
+        ("foreground.steps", "1000", "steps"),
+        ("background.hints", "nonsense", "nonsense"),
+        ("foreground", "red " * 300, "1000 is the most"),
+    ):
+        with pytest.raises(InputError, match=says):
+            read_link({name: text})
 
 
 @pytest.mark.parametrize(

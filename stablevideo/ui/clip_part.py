@@ -12,7 +12,7 @@ from .events import AT_ONCE, LOAD_QUEUE, PRIVATE, UNDOCUMENTED, Changes, EventOp
 from .messages import with_messages
 from .stage import on_stage, pictures
 from .visits import Work
-from .welcome import welcome_steps
+from .welcome import came_by_link, welcome_steps
 from .workshop import Workshop
 
 
@@ -36,7 +36,7 @@ def clip_loader(workshop: Workshop, layout: EditLayout, welcome: bool = False) -
         folder = workshop.shelf(visit).folder(clip or "")
         opened = workshop.open(folder, int(atlas_resolution), report)
         visit.work = Work(folder, int(atlas_resolution))
-        steps = welcome_steps(opened.clip, folder) if welcome else []
+        steps = welcome_steps(opened.clip, folder) if welcome and not came_by_link(request) else []
         for step in steps:
             visit.take(step, opened.clip)
         keyframes = ", ".join(map(str, choose_keyframes(opened.clip)))

@@ -153,15 +153,17 @@ def _bind_chips(workshop: Workshop, layout: EditLayout, layer: LayerName) -> Non
 
 def _bind_model(workshop: Workshop, layout: EditLayout) -> None:
     """Another model brings other words."""
-    ckpt = workshop.settings.ckpt
     panels = [(OPTIONS[layer], part.options) for layer, part in layout.layers.items()]
     bind_model(workshop.settings, layout.model, layout.about, panels)
+    chips = [part.chips for part in layout.layers.values()]
+    layout.model.input(lambda model: words_of(workshop, layout, model), [layout.model], chips, **PRIVATE)
 
-    def choose(model: str) -> Changes:
-        known = model if model in find_models(ckpt) else ""
-        return {part.chips: plainest(known_words(ckpt, known, layer)) for layer, part in layout.layers.items()}
 
-    layout.model.change(choose, [layout.model], [part.chips for part in layout.layers.values()], **PRIVATE)
+def words_of(workshop: Workshop, layout: EditLayout, model: str) -> Changes:
+    """The words that a model knows, to click; none for one that is none."""
+    ckpt = workshop.settings.ckpt
+    known = model if model in find_models(ckpt) else ""
+    return {part.chips: plainest(known_words(ckpt, known, layer)) for layer, part in layout.layers.items()}
 
 
 def _bind_own_picture(workshop: Workshop, layout: EditLayout, layer: LayerName) -> None:

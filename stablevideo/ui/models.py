@@ -90,4 +90,5 @@ def bind_model(
         return changes
 
     outputs = [words, *(widget for _, _, widget in fields)]
-    model.change(choose, [model], outputs, **(AT_ONCE | {"api_visibility": "private"}))
+    # Not where the page's address chose it: that may say which options too.
+    model.input(choose, [model], outputs, **(AT_ONCE | {"api_visibility": "private"}))

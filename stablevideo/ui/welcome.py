@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import gradio as gr
 
 from ..edit.history import Step
 from ..edit.painting import Edit
@@ -43,3 +44,9 @@ def welcome_steps(clip: LayeredVideo, folder: Path) -> list[Step]:
         changed = clip.layer(layer).coverage.cpu()
         steps.append(Step(layer, Edit(atlas, changed, (), settings[layer])))
     return steps
+
+
+def came_by_link(request: gr.Request) -> bool:
+    """Whether the page was opened by an address that says what is asked for (see `link`)."""
+    names = {name.partition(".")[0] for name in getattr(request, "query_params", ())}
+    return bool(names & {"clip", "model", *LAYER_NAMES})

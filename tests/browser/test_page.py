@@ -101,6 +101,29 @@ def test_sample_clip_is_edited_rendered_and_played(page):
     assert not page.locator(".toast-body.error").count()
 
 
+def test_the_address_fills_the_form_again(page, address):
+    wait_until_shown(page)
+    page.locator("#foreground-prompt textarea, #foreground-prompt input").fill("a wooden car & more?")
+    page.locator("#background-prompt textarea, #background-prompt input").fill("")
+    page.locator("#options > button").click()
+    page.get_by_label("keyframes").first.fill("3, 9")
+    page.locator("#edit").click()
+    page.wait_for_url("**foreground.keyframes=3*")
+    link = page.url
+    page.goto("about:blank")
+    page.goto(link)
+    prompt = page.locator("#foreground-prompt textarea, #foreground-prompt input")
+    expect(prompt).to_have_value("a wooden car & more?", timeout=60_000)
+    expect(page.locator("#background-prompt textarea, #background-prompt input")).to_have_value("")
+    page.locator("#options > button").click()
+    expect(page.get_by_label("keyframes").first).to_have_value("3, 9", timeout=60_000)
+    wait_until_shown(page)
+    assert not page.locator(".sv-compare").is_checked()  # not the welcome, but what somebody asked for
+    assert not page.locator(".toast-body.error").count()
+    page.goto(f"{address}/?clip=nobody")
+    expect(page.locator(".toast-body.error").first).to_contain_text("There is no clip", timeout=60_000)
+
+
 def test_wrong_input_is_a_message(page):
     wait_until_shown(page)
     for layer in ("foreground", "background"):
