@@ -12,7 +12,7 @@ from stablevideo.edit.painting import Edit
 from stablevideo.layers.warp import LatticeWarp
 from stablevideo.ui.canvas import scene
 from stablevideo.ui.canvas.component import layer_canvas
-from stablevideo.ui.canvas.scene import write_atlas, write_scene
+from stablevideo.ui.canvas.scene import write_atlas, write_change, write_scene
 from stablevideo.ui.canvas.values import open_scene, with_edits
 from tests.clips import make_clip
 
@@ -63,13 +63,21 @@ def test_clips_too_large_for_a_browser_are_drawn_from_coarser_lattices(clip, tmp
 
 
 def test_atlases_are_sent_as_the_frames_see_them(clip, tmp_path):
-    picture = torch.rand(3, 160, 120, generator=torch.Generator().manual_seed(2))
-    path = write_atlas(clip, "foreground", picture, tmp_path, "x")
-    layer = clip.foreground
+    layer, atlas = clip.foreground, clip.foreground.atlas
+    picture = atlas.clone()
+    picture[:, 40:70, 20:90] = torch.rand(3, 30, 70, generator=torch.Generator().manual_seed(2))
+    path, (x, y) = write_change(clip, "foreground", picture, tmp_path / "x.png")
+    sent, change = (sent_picture(each) for each in (write_atlas(clip, "foreground", tmp_path), path))
+    assert change.shape[1] * change.shape[2] < 0.3 * sent.shape[1] * sent.shape[2]
+    sent[:, y : y + change.shape[1], x : x + change.shape[2]] = change
     seen = layer.at_pixel_scale(layer.as_seen(picture, clip.size), clip.size)
-    sent = torch.from_numpy(cv2.imread(str(path))[..., ::-1].copy()).permute(2, 0, 1) / 255
     assert sent.shape == seen.shape
     assert (sent - seen).abs().max() < 0.6 / 255
+    assert write_change(clip, "foreground", atlas, tmp_path / "y.png") == (None, (0, 0))
+
+
+def sent_picture(path):
+    return torch.from_numpy(cv2.imread(str(path))[..., ::-1].copy()).permute(2, 0, 1) / 255
 
 
 def test_every_value_differs_from_the_one_before(clip, tmp_path):

@@ -5,6 +5,7 @@ from scipy.interpolate import griddata
 
 from stablevideo import InputError
 from stablevideo.layers import coords
+from stablevideo.layers.layer import pixel_mean
 from stablevideo.layers.matte import Matte
 from tests.clips import disc_alpha, make_clip, psnr, smooth_picture
 
@@ -166,3 +167,17 @@ def test_chunks_of_a_render_hold_so_many_pixels_and_not_frames(tmp_path):
     clip = make_clip(tmp_path)
     assert len(next(clip.render())) == clip.frame_count  # small frames go together
     assert len(next(clip.render(size=(1600, 1200)))) == 1
+
+
+@pytest.mark.parametrize("box", [(slice(3, 20), slice(0, 30)), (slice(None), slice(None)), (slice(0), slice(0))])
+def test_a_change_is_seen_alike_wherever_it_lies(clip, box):
+    """Only what changed is averaged; the rest is not even looked at, and that makes no difference."""
+    layer, size = clip.background, (clip.size[0] // 2, clip.size[1] // 2)
+    picture = layer.atlas.clone()
+    picture[:, *box] = 1 - picture[:, *box]
+    side = layer.texels_a_pixel(size)
+    reach = int(side / 2 + 0.5)
+    changed = ((picture - layer.atlas).abs().amax(0, keepdim=True) > 0.5 / 255).float()
+    changed = torch.nn.functional.max_pool2d(changed, 2 * reach + 1, 1, reach)
+    assert side > 1
+    assert torch.equal(layer.as_seen(picture, size), torch.where(changed > 0, pixel_mean(picture, side), picture))

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..video.pictures import bounding_box
 from . import coords
 from .coords import LayerName
 from .inverse import invert_mesh
@@ -119,9 +120,16 @@ class Layer:
             return picture
         side = self.texels_a_pixel(size)
         reach = int(side / 2 + 0.5)
-        changed = ((picture - self.atlas).abs().amax(0, keepdim=True) > 0.5 / 255).float()
-        changed = F.max_pool2d(changed[None], 2 * reach + 1, 1, reach)[0]
-        return torch.where(changed > 0, pixel_mean(picture, side), picture)
+        changed = (picture - self.atlas).abs().amax(0) > 0.5 / 255
+        box = bounding_box(changed, 2 * reach + 2)  # most edits by hand are small
+        if box is None:
+            return picture
+        here, around = picture[:, *box], changed[box].float()[None]
+        for kernel, pad in (((2 * reach + 1, 1), (reach, 0)), ((1, 2 * reach + 1), (0, reach))):
+            around = F.max_pool2d(around, kernel, 1, pad)
+        seen = picture.clone()
+        seen[:, *box] = torch.where(around > 0, pixel_mean(here, side), here)
+        return seen
 
     def for_frames(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
         """An atlas-shaped picture [C, Ha, Wa], ready to be sampled at the pixels of frames of `size`."""

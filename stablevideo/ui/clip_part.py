@@ -5,7 +5,6 @@ from collections.abc import Callable
 import gradio as gr
 from gradio.events import Dependency
 
-from ..edit.choice import choose_keyframes
 from ..options import ForegroundOptions
 from .edit_layout import EditLayout
 from .events import AT_ONCE, LOAD_QUEUE, PRIVATE, UNDOCUMENTED, Changes, EventOptions
@@ -39,7 +38,7 @@ def clip_loader(workshop: Workshop, layout: EditLayout, welcome: bool = False) -
         steps = welcome_steps(opened.clip, folder) if welcome and not came_by_link(request) else []
         for step in steps:
             visit.take(step, opened.clip)
-        keyframes = ", ".join(map(str, choose_keyframes(opened.clip)))
+        keyframes = ", ".join(map(str, opened.keyframes))
         changes = _emptied(layout) | {layout.clip.source: opened.source, layout.keyframe_numbers: keyframes}
         changes[layout.clip.canvas] = on_stage(visit, opened) | {"compare": bool(steps)}
         return changes | pictures(layout, visit, opened.clip)

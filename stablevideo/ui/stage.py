@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..layers.coords import LayerName
 from ..layers.layered_video import LayeredVideo
 from ..progress import Progress
-from .atlas_pictures import shown_atlas
+from .atlas_pictures import write_shown
 from .canvas.values import with_edits
 from .edit_layout import EditLayout
 from .events import PRIVATE, UNDOCUMENTED, Changes, EventOptions
@@ -43,10 +43,12 @@ def on_stage(visit: Visit, opened: Opened, work: Work | None = None) -> dict[str
     """The viewer's value as the work is by now, or as another is."""
     work, folder = work or visit.loaded(), visit.folder / "atlases"
     folder.mkdir(exist_ok=True)
+    kept = {path for _, path, _ in visit.written.values()}
     for path in folder.iterdir():  # what Gradio has taken over by now
-        if time.time() - path.stat().st_mtime > TAKEN_S:
+        if path not in kept and time.time() - path.stat().st_mtime > TAKEN_S:
             path.unlink(missing_ok=True)
-    return with_edits(opened.scene, opened.clip, work.edits, folder, bool(work.history.done), bool(work.history.undone))
+    done, undone = bool(work.history.done), bool(work.history.undone)
+    return with_edits(opened.scene, opened.clip, work.edits, folder, done, undone, visit.written)
 
 
 def preview(visit: Visit, opened: Opened, layer: LayerName, atlas: Tensor) -> dict[str, Any]:
@@ -59,9 +61,11 @@ def preview(visit: Visit, opened: Opened, layer: LayerName, atlas: Tensor) -> di
 def pictures(layout: EditLayout, visit: Visit, clip: LayeredVideo) -> Changes:
     """The atlases as pictures to look at and to save."""
     changes: Changes = {}
+    folder = visit.fresh_folder("pictures")
     for layer, edit in visit.loaded().edits.items():
         part = layout.layers[layer]
-        changes |= {part.atlas: shown_atlas(clip.layer(layer).atlas), part.edited: edit and shown_atlas(edit.atlas)}
+        changes[part.atlas] = write_shown(clip.layer(layer).atlas, folder / f"{layer}.png")
+        changes[part.edited] = edit and write_shown(edit.atlas, folder / f"{layer}-edited.png")
     return changes
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import gradio as gr
 
+from ..device import free_memory
 from ..edit.history import History, Step, apply
 from ..edit.painting import Edit
 from ..errors import InputError
 from ..layers.coords import LayerName
 from ..layers.layered_video import LayeredVideo
 from ..progress import Cancelled
+from .canvas.values import Written
 from .events import TABS, Tab, arrival
 from .project import Project
 
@@ -66,6 +68,7 @@ class Visit:
     project: Project | None = None
     result: Path | None = None  # the video that was made last
     made: list[Path] = field(default_factory=list)  # clips, wherever they are kept
+    written: Written = field(default_factory=dict)  # for the live viewer
     closed: bool = False
     used_s: float = field(default_factory=time.monotonic)
     cancelled: dict[Tab, int] = field(default_factory=dict)  # the last cancel's number of arrival
@@ -162,8 +165,12 @@ class Visits:
                 for name, visit in list(self._visits.items())
                 if now - visit.used_s > (CLOSED_S if visit.closed else IDLE_S)
             ]
-        for visit in ended:
-            shutil.rmtree(visit.folder, ignore_errors=True)
+        folders = [visit.folder for visit in ended]
+        del ended
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        if folders:
+            free_memory()
 
     def _sweep_for_ever(self) -> None:
         while self.root.is_dir():

@@ -3,7 +3,8 @@
 import shutil
 import tempfile
 import threading
-from collections import OrderedDict
+import time
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import gradio as gr
 from ..clips import ATLAS_RESOLUTION, load_clip
 from ..device import free_memory
 from ..diffusion.editor import Editor, load_editor
+from ..edit.choice import choose_keyframes
 from ..layers.layered_video import LayeredVideo
 from ..progress import Progress, quiet, within
 from ..results import new_folder
@@ -25,6 +27,7 @@ from .shelf import Shelf
 from .visits import Visit, Visits
 
 CLIPS_LOADED = 3
+FETCHED_S = 300  # a browser has fetched by then what it was told of
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Opened:
     folder: Path
     scene: dict[str, Any]
     source: str
+    keyframes: list[int]  # that suit it
 
 
 class Workshop:
@@ -45,6 +49,7 @@ class Workshop:
         self.visits = Visits()
         self._clips: OrderedDict[tuple[Path, int], LayeredVideo] = OrderedDict()
         self._opened: dict[tuple[Path, int], Opened] = {}  # of some of them
+        self._left: deque[tuple[float, Path]] = deque()  # files of clips that are not loaded any more, and since when
         self._editor: Editor | None = None
         self._lock = threading.Lock()
 
@@ -76,10 +81,14 @@ class Workshop:
         files = Path(tempfile.mkdtemp(prefix="clip-", dir=self.visits.root))
         scene, source = open_scene(clip, files), preview(clip, files)
         scene |= {"sound": served(source) if clip.video.has_audio else None, "video": served(source)}
-        opened = Opened(clip, files, scene, source)
+        opened = Opened(clip, files, scene, source, choose_keyframes(clip))
+        # Gradio would copy all of it for each visitor, and give one of them half of what it copies for another.
+        gr.set_static_paths([files])
         with self._lock:
             if self._clips.get(key) is clip:  # else it was forgotten meanwhile, and its files go with the page
                 self._opened[key] = opened
+            while self._left and time.monotonic() - self._left[0][0] > FETCHED_S:
+                shutil.rmtree(self._left.popleft()[1], ignore_errors=True)
         return opened
 
     def unload(self, folder: Path) -> None:
@@ -91,7 +100,7 @@ class Workshop:
     def _forget(self, key: tuple[Path, int]) -> None:
         del self._clips[key]
         if key in self._opened:
-            shutil.rmtree(self._opened.pop(key).folder, ignore_errors=True)
+            self._left.append((time.monotonic(), self._opened.pop(key).folder))
 
     def opened(self, visit: Visit) -> Opened:
         """The clip that a visitor works on. Raises InputError where none is loaded."""

@@ -51,6 +51,17 @@ def to_uint8(picture: Tensor) -> Tensor:
     return (picture * 255).round().clamp(0, 255).to(torch.uint8)
 
 
+def bounding_box(mask: Tensor, margin_px: int = 0) -> tuple[slice, slice] | None:
+    """Rows and columns of a mask [H, W] outside of which nothing is set, and a margin; None where nothing is."""
+    spans = []
+    for axis, side in ((1, mask.shape[0]), (0, mask.shape[1])):
+        at = mask.any(axis).nonzero()
+        if not len(at):
+            return None
+        spans.append(slice(max(0, int(at[0]) - margin_px), min(side, int(at[-1]) + 1 + margin_px)))
+    return spans[0], spans[1]
+
+
 def resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize [n, C, H, W], averaging where it shrinks; unchanged where the size already fits."""
     if tuple(pictures.shape[2:]) == tuple(size):

@@ -77,12 +77,15 @@ async function load(value) {
   const { signal } = (loading = new AbortController());
   try {
     const pictures = {};
-    const wanted = (name) => Promise.all(["original", "edited"].map(async (kind) => {
-      const file = value.atlases[name][kind];
-      return [kind, file ? await fetchPicture(file.url, signal) : null];
-    }));
     const same = shown?.file.url === value.file.url && viewer?.layers;
-    for (const name of LAYERS) pictures[name] = Object.fromEntries(await wanted(name));
+    for (const name of LAYERS) {
+      const { original, edited, corner } = value.atlases[name];
+      pictures[name] = {
+        original: same ? kept.pictures[name].original : await fetchPicture(original.url, signal),
+        edited: edited && await fetchPicture(edited.url, signal),
+        corner,
+      };
+    }
     const layers = same ? viewer.layers : await Layers.fetch(value, signal);
     while (brush?.stroke) await new Promise(requestAnimationFrame); // a stroke under way is finished first
     if (signal.aborted) return;

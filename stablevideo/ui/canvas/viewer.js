@@ -38,11 +38,12 @@ class Viewer {
     for (const name of LAYERS) this.showAtlas(name, pictures[name]);
   }
 
-  // Another atlas for a layer: its original, and what it is by now.
-  showAtlas(name, { original, edited }) {
+  // Another atlas for a layer: its original, and what is over it by now, with its upper left corner there.
+  showAtlas(name, { original, edited, corner }) {
     const { gl } = this;
     for (const old of Object.values(this.pictures[name] ?? {})) gl.deleteTexture(old.texture);
-    const made = { original: flat(gl, gl.RGBA8, gl.RGBA, original), now: flat(gl, gl.RGBA8, gl.RGBA, edited ?? original) };
+    const made = { original: flat(gl, gl.RGBA8, gl.RGBA, original), now: flat(gl, gl.RGBA8, gl.RGBA, original) };
+    if (edited) gl.texSubImage2D(gl.TEXTURE_2D, 0, corner[0], corner[1], gl.RGBA, gl.UNSIGNED_BYTE, edited);
     made.cover = flat(gl, gl.R8, gl.RED, [made.now.rows, made.now.columns]);
     for (const picture of [made.original, made.now]) makeMipmaps(gl, picture);
     this.pictures[name] = made;
