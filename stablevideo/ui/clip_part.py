@@ -38,8 +38,9 @@ def clip_loader(workshop: Workshop, layout: EditLayout, welcome: bool = False) -
         steps = welcome_steps(opened.clip, folder) if welcome and not came_by_link(request) else []
         for step in steps:
             visit.take(step, opened.clip)
-        keyframes = ", ".join(map(str, opened.keyframes))
-        changes = _emptied(layout) | {layout.clip.source: opened.source, layout.keyframe_numbers: keyframes}
+        changes = _emptied(layout) | {layout.clip.source: opened.source}
+        linked = welcome and "foreground.keyframes" in request.query_params  # filled in by now
+        changes[layout.keyframe_numbers] = gr.skip() if linked else ", ".join(map(str, opened.keyframes))
         changes[layout.clip.canvas] = on_stage(visit, opened) | {"compare": bool(steps)}
         return changes | pictures(layout, visit, opened.clip)
 

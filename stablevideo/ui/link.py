@@ -20,7 +20,6 @@ from .workshop import Workshop
 
 SCRIPT = Path(__file__).with_name("link.js")
 MOST_LETTERS = 1000  # of one value; browsers and servers cut addresses off at some thousands
-CHOSEN_ON_LOADING = "foreground.keyframes"  # a clip that is loaded brings its own
 
 
 def form(layout: EditLayout) -> dict[str, Component]:
@@ -43,14 +42,13 @@ def bind_address(layout: EditLayout) -> None:
         event(None, list(named.values()), None, js=script, **PRIVATE)
 
 
-def filler(workshop: Workshop, layout: EditLayout, only: tuple[str, ...] | None = None) -> Callable[..., Changes]:
-    """The handler that fills the form as the address says, or a part of it alone. Its outputs are `filled(layout)`."""
+def filler(workshop: Workshop, layout: EditLayout) -> Callable[..., Changes]:
+    """The handler that fills the form as the address says. Its outputs are `filled(layout)`."""
     named = form(layout)
 
     @with_messages
     def fill(request: gr.Request) -> Changes:
-        given = {name: text for name, text in request.query_params.items() if name in named and name in (only or named)}
-        values = read_link(given)
+        values = read_link({name: text for name, text in request.query_params.items() if name in named})
         changes: Changes = {layout.keyframe_numbers: gr.skip()}
         if "clip" in values:
             workshop.shelf(workshop.visits.of(request)).folder(values["clip"])  # raises for what is none

@@ -11,7 +11,7 @@ from .edit_layout import STYLE as EDIT_STYLE
 from .edit_layout import EditLayout
 from .edit_tab import build_edit_tab
 from .events import LOAD_QUEUE, PRIVATE, STEADY_QUEUE, Arrivals, Changes
-from .link import CHOSEN_ON_LOADING, bind_address, filled, filler
+from .link import bind_address, filled, filler
 from .programs import offer_as_tools, offer_calls
 from .settings import Settings
 from .steady_jobs import measurer
@@ -86,9 +86,7 @@ def _bind_clips(
     page.load(refresh, None, lists, **PRIVATE)
     hidden, welcome = shown | {"show_progress": "hidden"}, clip_loader(workshop, edit, welcome=True)
     opens = page.load(filler(workshop, edit), None, filled(edit), **PRIVATE)
-    opens.then(welcome, inputs, edit.of_a_clip, **hidden).then(
-        filler(workshop, edit, (CHOSEN_ON_LOADING,)), None, [edit.keyframe_numbers], **PRIVATE
-    )
+    opens.then(welcome, inputs, edit.of_a_clip, **hidden)
     bind_address(edit)
     fit.made.change(refresh, None, lists, **PRIVATE)
     opened = fit.edit.click(open_made, [fit.made], [tabs, clip], **PRIVATE).then(load, inputs, edit.of_a_clip, **shown)
