@@ -361,10 +361,36 @@ class TestDefaults:
         run_command(*given, "--data", data, "--ckpt", model, "--hints", "depth 0.5, tile", "--keep-detail", "0")
         assert [(o.hints, o.keep_detail) for o in seen.values()] == [("depth 0.5, tile", 0)] * 2
 
-    @pytest.mark.parametrize("text", ['{"options": {"hints": "sketch"}}', '{"options": {"x": 1}}', "[]", "{"])
+    def test_a_folder_says_which_words_bring_detail_of_their_own(self, model):
+        (model / "mine" / "model.json").write_text(
+            """{"options": {"keep_detail": 0.8}, "most_detail": {"materials": 0, "gold": 0.5},
+            "vocabulary": {"colours": {"red": ["red"]},
+                           "materials": {"gold": ["golden", "made of gold"], "wood": ["wooden"]}}}"""
+        )
+        mine = spec.find_model("mine", model)
+        options = ForegroundOptions(**mine.defaults)
+        expected = {
+            "a red car": 0.8,
+            "a Golden, red car": 0.5,
+            "made of  gold": 0.5,
+            "a golden car with wooden doors": 0,
+        }
+        assert {words: mine.kept_detail(words, options) for words in expected} == expected
+        assert mine.kept_detail("a marigold-en car", ForegroundOptions(keep_detail=0.3)) == 0.3
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"options": {"hints": "sketch"}}',
+            '{"options": {"x": 1}}',
+            "[]",
+            "{",
+            '{"most_detail": 1, "vocabulary": {"x": {"red": ["red"]}}}',
+        ],
+    )
     def test_a_card_that_is_none_is_named(self, model, text):
         (model / "mine" / "model.json").write_text(text)
-        with pytest.raises(InputError, match=r"model.json must hold JSON whose \"options\" all edits have"):
+        with pytest.raises(InputError, match=r"model.json must hold"):
             spec.find_model("mine", model)
 
 

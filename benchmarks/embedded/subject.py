@@ -6,6 +6,7 @@ import cv2
 import torch
 
 from stablevideo import BackgroundOptions, ForegroundOptions, edit_background, edit_foreground
+from stablevideo.color.source_detail import keep_detail
 from training.embedded.evaluate import lab_statistics
 from training.embedded.materials import MATERIALS, PATTERNS
 
@@ -47,8 +48,8 @@ class Subject:
         edit = edit_foreground(self.clip, prompt, self.editor, self.options(ForegroundOptions, **changes))
         return edit, self.render(foreground=edit.atlas)
 
-    def background(self, prompt):
-        edit = edit_background(self.clip, prompt, self.editor, self.options(BackgroundOptions))
+    def background(self, prompt, **changes):
+        edit = edit_background(self.clip, prompt, self.editor, self.options(BackgroundOptions, **changes))
         return self.render(background=edit.atlas)
 
 
@@ -62,7 +63,8 @@ def painter(editor, **changes):
 
     def paint(picture, prompt):
         hints = editor.hints_maker(editor.strengths(options, "canny"), options)(picture, tuple(picture.shape[1:]))
-        return editor.paint(prompt, hints, options, torch.Generator().manual_seed(1))
+        painted = editor.paint(prompt, hints, options, torch.Generator().manual_seed(1))
+        return keep_detail(painted, picture, editor.spec.kept_detail(prompt, options))
 
     return paint
 

@@ -93,8 +93,8 @@ def restyle(
     painted = decoded(editor, latents)
     steadied = smooth(painted) if smooth else painted
     finished: Iterator[Tensor] = (_finished(frame, options.sharpen, video.size) for frame in steadied)
-    if options.keep_detail:
-        finished = _with_detail(finished, video, options.keep_detail)
+    if kept := editor.spec.kept_detail(prompt, options):
+        finished = _with_detail(finished, video, kept)
     frames = counted(finished, video.frame_count, within(progress, PAINTED, 1, "steadying "))
     if options.color_correction and video.frame_count > 1:
         frames = _held_to_first(frames, video)

@@ -1,6 +1,7 @@
 """Which models can paint, which hints they follow, and where their weights lie."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,8 +64,9 @@ SINGLE_FILES: dict[HintKind, str] = {"canny": "control_sd15_canny.pth", "depth":
 class ModelSpec:
     """A model that can be asked for by name.
 
-    `defaults` are option values that suit it better than the general ones; `form` says where it lies; `folder` is
-    its own where it is a folder of `ckpt/`, else `ckpt/`.
+    `defaults` are option values that suit it better than the general ones; `most_detail` says of which words how much
+    of the source's detail they bear; `form` says where it lies; `folder` is its own where it is a folder of `ckpt/`,
+    else `ckpt/`.
     """
 
     name: str
@@ -72,6 +74,7 @@ class ModelSpec:
     form: Literal["folder", "single", "hub"]
     folder: Path
     defaults: dict[str, Any] = field(default_factory=dict)
+    most_detail: dict[str, float] = field(default_factory=dict)
     fast: bool = False
     most_steps: int = 100
 
@@ -86,6 +89,12 @@ class ModelSpec:
     def first_kinds(self) -> tuple[HintKind, ...]:
         """Those whose ControlNets are loaded with it; at least one, where it has any."""
         return tuple(kind for kind in FIRST_KINDS if kind in self.kinds) or self.kinds[:1]
+
+    def kept_detail(self, prompt: str, options: DiffusionOptions) -> float:
+        """How much of the source's detail comes back: as asked, and less for words that are detail themselves."""
+        words = " ".join(re.findall(r"\w+", prompt.lower()))
+        most = (amount for phrase, amount in self.most_detail.items() if f" {phrase} " in f" {words} ")
+        return min(options.keep_detail, *most, 1.0)
 
     def check_hints(self, options: DiffusionOptions) -> None:
         """Raise InputError for a hint asked for that it has no ControlNet for."""
@@ -105,10 +114,10 @@ def find_models(ckpt: Path) -> dict[str, ModelSpec]:
     if (ckpt / "embedded" / "unet").is_dir():
         title = "embedded: small, built in, a limited vocabulary, no download"
         folder = ckpt / "embedded"
-        found["embedded"] = ModelSpec("embedded", title, "folder", folder, _defaults(folder))
+        found["embedded"] = ModelSpec("embedded", title, "folder", folder, *_says(folder))
     for folder in sorted(path.parent for path in ckpt.glob("*/model_index.json")):
         if folder.name not in ("embedded", local_folder(SD15, ckpt).name):
-            found[folder.name] = ModelSpec(folder.name, f"{folder.name}: in ckpt/", "folder", folder, _defaults(folder))
+            found[folder.name] = ModelSpec(folder.name, f"{folder.name}: in ckpt/", "folder", folder, *_says(folder))
     single = _single_files_are_there(ckpt)
     where = "in ckpt/" if single or _hub_is_local(ckpt) else "4 GB, downloaded on first use"
     form: Literal["single", "hub"] = "single" if single else "hub"
@@ -134,17 +143,38 @@ def find_model(name: str | None, ckpt: Path) -> ModelSpec:
     return models[name]
 
 
-def _defaults(folder: Path) -> dict[str, Any]:
-    """The option values that a folder's `model.json` asks for under "options"; none where there is no such file."""
+def read_card(folder: Path) -> dict[str, Any]:
+    """What a folder's `model.json` says of its model; nothing where there is none. Raises InputError for no JSON."""
     card = folder / "model.json"
-    if not card.is_file():
-        return {}
     try:
-        values = json.loads(card.read_text(encoding="utf-8")).get("options", {})
+        found = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{card} must hold JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{card} must hold a JSON object, got {type(found).__name__}.")
+    return found
+
+
+def _says(folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
+    """The option values that a model's card asks for, and of which phrases how much detail is kept at most.
+
+    The card has the latter by the looks of its vocabulary, or by the kinds of them.
+    """
+    card = read_card(folder)
+    try:
+        values = dict(card.get("options", {}))
         DiffusionOptions(**values)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f'{card} must hold JSON whose "options" all edits have: {error}') from None
-    return values
+        amounts = card.get("most_detail", {})
+        most: dict[str, float] = {}
+        for kind, looks in card.get("vocabulary", {}).items():
+            for look, phrases in looks.items():
+                if look in amounts or kind in amounts:
+                    most |= dict.fromkeys(phrases, float(amounts.get(look, amounts.get(kind))))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f'{folder / "model.json"} must hold "options" that all edits have, and words by their kind: {error}'
+        ) from None
+    return values, most
 
 
 def _single_files_are_there(ckpt: Path) -> bool:

@@ -46,6 +46,6 @@ def edit_background(
             watch(torch.lerp(atlas, resize(picture[None], layer.size)[0], coverage))
 
     painted = editor.paint(prompt, hints, options, generator, progress=progress, watch=show if watch else None)
-    painted = keep_detail(resample(painted, layer.size), atlas, options.keep_detail, coverage)
+    painted = keep_detail(resample(painted, layer.size), atlas, editor.spec.kept_detail(prompt, options), coverage)
     edited = torch.lerp(atlas, painted, coverage)
     return Edit(edited, coverage, (), {"layer": "background", **settings_of(prompt, editor, strengths, options)})

@@ -125,7 +125,8 @@ def _paint_keyframe(brush: _Brush, frame: int, earlier: Sequence[Lift], progress
         carried, known = propagate(clip, frame, region, size, earlier)
         start, seen = torch.lerp(before, carried, known) * alpha, known * (alpha > SEEN)
     after = brush.editor.paint(brush.prompt, hints, options, brush.generator, start, seen, options.strength, progress)
-    after = keep_detail(after, source.to(after), options.keep_detail, alpha.to(after))
+    kept = brush.editor.spec.kept_detail(brush.prompt, options)
+    after = keep_detail(after, source.to(after), kept, alpha.to(after))
     lift = lift_keyframe(clip, frame, region, after.to(clip.device))
     if earlier and options.color_correction:
         after = (after * drift_gain(clip.foreground.atlas, earlier, lift).to(after)).clamp(0, 1)

@@ -1,13 +1,12 @@
 """Choosing a model: what the page says about it, and what it brings along."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from ..diffusion.spec import default_model, find_models
+from ..diffusion.spec import default_model, find_models, read_card
 from ..errors import InputError
 from ..options import DiffusionOptions
 from .events import AT_ONCE, Changes
@@ -21,7 +20,7 @@ OF_A_MODEL = ("resolution", "steps", "guidance", "hints", "keep_detail")
 
 def about(ckpt: Path, name: str) -> str:
     """For the embedded model: what it is and the words it knows; nothing for others."""
-    facts = _card(ckpt, name)
+    facts = read_card(ckpt / name)
     if not facts:
         return ""
     words = "; ".join(f"**{kind}**: {some(list(names))}" for kind, names in vocabulary(ckpt, name).items())
@@ -30,12 +29,7 @@ def about(ckpt: Path, name: str) -> str:
 
 def vocabulary(ckpt: Path, name: str) -> dict[str, dict[str, list[str]]]:
     """The words that a model knows: by their kind, looks with their phrases; none where any words will do."""
-    return _card(ckpt, name).get("vocabulary", {})
-
-
-def _card(ckpt: Path, name: str) -> dict[str, Any]:
-    card = ckpt / name / "model.json"
-    return json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
+    return read_card(ckpt / name).get("vocabulary", {})
 
 
 def some(names: list[str]) -> str:

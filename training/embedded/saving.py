@@ -43,6 +43,14 @@ def save(
     log.info("saved step %d", step)
 
 
+# Of the source's detail, for those looks that are detail themselves: what looked best on sample, bear and photograph.
+MOST_DETAIL = {
+    **dict.fromkeys(("materials", "patterns", "styles"), 0.0),
+    **dict.fromkeys(("gold", "silver", "copper", "ice", "snow"), 0.5),
+    "rain": 0.2,
+}
+
+
 def describe(step: int, seconds: float) -> dict[str, object]:
     """What a user interface may tell about the model."""
     return {
@@ -54,7 +62,8 @@ def describe(step: int, seconds: float) -> dict[str, object]:
         ),
         "licence": "Apache-2.0",
         "hint": "picture",
-        "options": {"resolution": NATIVE_SIZE, "steps": STEPS, "guidance": 1.0, "hints": "picture"},
+        "options": {"resolution": NATIVE_SIZE, "steps": STEPS, "guidance": 1.0, "hints": "picture", "keep_detail": 0.8},
+        "most_detail": MOST_DETAIL,
         "vocabulary": {kind: {look: list(words) for look, words in table.items()} for kind, table in KINDS.items()},
         "trained_steps": step,
         "trained_seconds": round(seconds),
