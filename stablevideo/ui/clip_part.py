@@ -8,8 +8,8 @@ from gradio.events import Dependency
 from ..options import ForegroundOptions
 from .edit_layout import EditLayout
 from .events import AT_ONCE, LOAD_QUEUE, PRIVATE, UNDOCUMENTED, Changes, EventOptions
+from .made_part import shown
 from .messages import with_messages
-from .stage import on_stage, pictures
 from .visits import Work
 from .welcome import came_by_link, welcome_steps
 from .workshop import Workshop
@@ -41,8 +41,9 @@ def clip_loader(workshop: Workshop, layout: EditLayout, welcome: bool = False) -
         changes = _emptied(layout) | {layout.clip.source: opened.source}
         linked = welcome and "foreground.keyframes" in request.query_params  # filled in by now
         changes[layout.keyframe_numbers] = gr.skip() if linked else ", ".join(map(str, opened.keyframes))
-        changes[layout.clip.canvas] = on_stage(visit, opened) | {"compare": bool(steps)}
-        return changes | pictures(layout, visit, opened.clip)
+        changes |= shown(layout, visit, opened)
+        changes[layout.clip.canvas] |= {"compare": bool(steps)}
+        return changes
 
     return load_clip
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import gradio as gr
 from gradio.components import Component
 
-from ..clips import ATLAS_RESOLUTION, list_clips
+from ..clips import list_clips
 from ..layers.coords import LAYER_NAMES, LayerName
-from ..options import BackgroundOptions, DiffusionOptions, ForegroundOptions, RecolourOptions, RenderOptions
+from ..options import BackgroundOptions, DiffusionOptions, ForegroundOptions, RenderOptions
 from .canvas.component import layer_canvas
 from .chips import Words, word_chips
+from .edit_more_layout import AgainPart, RecolourPart, lay_out_again, lay_out_atlas_resolution, lay_out_recolour
 from .events import PRIVATE
 from .models import first_model, lay_out_model, model_defaults, vocabulary
 from .settings import Settings
@@ -29,8 +30,6 @@ WORDS: dict[LayerName, tuple[str, ...]] = {
 OPTIONS: dict[LayerName, type[DiffusionOptions]] = {"foreground": ForegroundOptions, "background": BackgroundOptions}
 OWN_PICTURE = """The clip's two layers as still pictures, its *atlases*. Save one, draw on it in any program, and lay
 it back: where your picture is transparent the atlas stays; without transparency it takes the atlas's place."""
-RECOLOUR = """Without words or a model: the layer's colours are turned, strengthened or lightened; shapes stay.
-It begins from the edited atlas where there is one; pressing again begins there too, so the sliders never add up."""
 IN_SIGHT: dict[LayerName, tuple[str, ...]] = {
     "foreground": ("keyframes", "seed", "hints"),
     "background": ("seed", "hints"),
@@ -44,8 +43,7 @@ footer :is(a, button) { color: var(--body-text-color) !important }
 #way { gap: 8px }
 #way .block { padding-block: 6px }
 """
-ATLAS_PX, KEYFRAMES_PX = 240, 260
-LEAST_ATLAS, MOST_ATLAS, ATLAS_STEP = 500, 4000, 100
+ATLAS_PX, KEYFRAMES_PX, EARLIER_PX = 240, 260, 150
 
 
 @dataclass(frozen=True)
@@ -77,23 +75,6 @@ class LayerPart:
 
 
 @dataclass(frozen=True)
-class AgainPart:
-    """Doing an earlier run's edits again."""
-
-    settings: gr.File
-    run: gr.Button
-
-
-@dataclass(frozen=True)
-class RecolourPart:
-    """Other colours for a layer, without words."""
-
-    layer: gr.Radio
-    options: dict[str, Widget]
-    run: gr.Button
-
-
-@dataclass(frozen=True)
 class ResultPart:
     """What is kept of an edit."""
 
@@ -121,6 +102,7 @@ class EditLayout:
     again: AgainPart
     recolour: RecolourPart
     result: ResultPart
+    earlier: gr.Gallery
 
     @property
     def pictures(self) -> list[Component]:
@@ -128,9 +110,14 @@ class EditLayout:
         return [picture for part in self.layers.values() for picture in (part.atlas, part.edited)]
 
     @property
+    def of_an_edit(self) -> list[Component]:
+        """What another edit changes."""
+        return [self.clip.canvas, *self.pictures, self.earlier]
+
+    @property
     def of_a_clip(self) -> list[Component]:
         """What loading a clip changes."""
-        shown = [self.clip.source, self.clip.canvas, *self.pictures]
+        shown = [self.clip.source, *self.of_an_edit]
         result = self.result
         return [*shown, self.keyframes, result.video, result.files, result.said, result.table, self.keyframe_numbers]
 
@@ -146,6 +133,7 @@ def lay_out_edit_tab(settings: Settings) -> EditLayout:
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             canvas = layer_canvas(elem_id="canvas")
+            earlier = _lay_out_earlier()
         with gr.Column(scale=3, min_width=320, elem_id="way"):
             clip, delete, sure, really_delete, keep = _clip_choice(settings)
             words = {layer: _lay_out_words(settings, layer) for layer in LAYER_NAMES}
@@ -162,17 +150,17 @@ def lay_out_edit_tab(settings: Settings) -> EditLayout:
         gr.Markdown(OWN_PICTURE)
         with gr.Row(equal_height=False):
             pictures = {layer: _lay_out_pictures(layer) for layer in LAYER_NAMES}
-        again = _lay_out_again()
-        atlas_resolution = _atlas_resolution()
+        again = lay_out_again()
+        atlas_resolution = lay_out_atlas_resolution()
         gr.Markdown(settings.rule, elem_id="rule")
-    recolour = _lay_out_recolour()
+    recolour = lay_out_recolour()
     source = gr.File(visible=False)
     layers: dict[LayerName, LayerPart] = {}
     for layer in LAYER_NAMES:
         (prompt, chips), (options, alone) = words[layer], panels[layer]
         layers[layer] = LayerPart(prompt, chips, options, alone, *pictures[layer])
     part = ClipPart(clip, delete, sure, really_delete, keep, canvas, source, atlas_resolution)
-    return EditLayout(part, run, cancel, model, about, layers, by_file, keyframes, again, recolour, result)
+    return EditLayout(part, run, cancel, model, about, layers, by_file, keyframes, again, recolour, result, earlier)
 
 
 def _clip_choice(settings: Settings) -> tuple[gr.Dropdown, gr.Button, gr.Row, gr.Button, gr.Button]:
@@ -234,27 +222,6 @@ def _lay_out_pictures(layer: LayerName) -> tuple[gr.Image, gr.Image, gr.Image, g
     return own, edited, picture, lay
 
 
-def _lay_out_again() -> AgainPart:
-    with gr.Row(equal_height=True):
-        settings = gr.File(
-            label="settings.json of an earlier video", file_types=[".json"], height=90, scale=4, elem_id="settings"
-        )
-        run = gr.Button("Do it again", scale=1, min_width=120, elem_id="again")
-    return AgainPart(settings, run)
-
-
-def _atlas_resolution() -> gr.Slider:
-    return gr.Slider(
-        LEAST_ATLAS,
-        MOST_ATLAS,
-        ATLAS_RESOLUTION,
-        step=ATLAS_STEP,
-        label="atlas resolution",
-        info="pixels across the atlas of a clip from networks; a change loads the clip again, without its edits",
-        elem_id="atlas-resolution",
-    )
-
-
 def _lay_out_keyframes() -> gr.Gallery:
     return gr.Gallery(
         label="keyframes: before, hint, after",
@@ -266,14 +233,18 @@ def _lay_out_keyframes() -> gr.Gallery:
     )
 
 
-def _lay_out_recolour() -> RecolourPart:
-    with gr.Accordion("Other colours, without words", open=False, elem_id="recolour"):
-        gr.Markdown(RECOLOUR)
-        with gr.Row():
-            layer = gr.Radio(list(LAYER_NAMES), value="foreground", label="layer", elem_id="recolour-layer")
-            options = option_widgets(RecolourOptions)
-        run = gr.Button("Recolour the layer", elem_id="recolour-run")
-    return RecolourPart(layer, options, run)
+def _lay_out_earlier() -> gr.Gallery:
+    return gr.Gallery(
+        label="what you made so far: a click takes it up again, its layer alone",
+        columns=6,
+        height=EARLIER_PX,
+        object_fit="contain",
+        allow_preview=False,
+        interactive=False,
+        visible=False,
+        format="png",
+        elem_id="earlier",
+    )
 
 
 def _lay_out_result() -> ResultPart:

@@ -13,7 +13,6 @@ from torch import Tensor
 from ..diffusion.spec import find_models
 from ..edit.again import edit_again, read_settings
 from ..edit.background import edit_background
-from ..edit.history import Step
 from ..edit.keyframes import edit_foreground
 from ..edit.own_picture import lay_picture
 from ..edit.painting import Edit
@@ -29,12 +28,12 @@ from .edit_layout import OPTIONS, EditLayout, known_words, lay_out_edit_tab
 from .events import AT_ONCE, EDIT_QUEUE, PRIVATE, Changes
 from .keep_part import bind_keep
 from .live import watched
+from .made_part import bind_earlier, taken
 from .messages import with_messages
 from .models import bind_model
-from .stage import begin_edit, bind_stage, on_stage, pictures, preview
-from .visits import Visit
+from .stage import begin_edit, bind_stage, preview
 from .widgets import with_options
-from .workshop import Opened, Workshop
+from .workshop import Workshop
 
 PATTERNS = "patterns"  # a kind of words
 
@@ -52,6 +51,7 @@ def build_edit_tab(workshop: Workshop) -> EditLayout:
     _bind_again(workshop, layout)
     _bind_recolour(workshop, layout)
     bind_keep(workshop, layout)
+    bind_earlier(workshop, layout)
 
     def cancel(request: gr.Request) -> None:
         workshop.visits.cancel(request, "edit")
@@ -64,7 +64,8 @@ def _bind_words(workshop: Workshop, layout: EditLayout) -> None:
     """Words for one layer each by its own button, and for both, one after the other, by the tab's."""
     handlers = {layer: _word_handler(workshop, layout, layer) for layer in LAYER_NAMES}
     inputs = {layer: [part.prompt, layout.model, *part.options.values()] for layer, part in layout.layers.items()}
-    outputs = [layout.clip.canvas, layout.keyframes, *layout.pictures]
+    canvas, *others = layout.of_an_edit
+    outputs = [canvas, layout.keyframes, *others]
     prompts = [part.prompt for part in layout.layers.values()]
     for layer, handler in handlers.items():
         layout.layers[layer].run.click(handler, inputs[layer], outputs, **(EDIT_QUEUE | {"api_name": f"edit_{layer}"}))
@@ -101,7 +102,7 @@ def _word_handler(workshop: Workshop, layout: EditLayout, layer: LayerName) -> C
         for atlas in watched(job):
             if atlas is not None:
                 yield {layout.clip.canvas: preview(visit, opened, layer, atlas)}
-        changes = _taken(layout, visit, opened, layer, made[0])
+        changes = taken(layout, visit, opened, layer, made[0])
         yield changes | {layout.keyframes: keyframe_pictures(made[0])} if layer == "foreground" else changes
 
     return run
@@ -124,12 +125,6 @@ def _where_asked(handler: Callable[..., Iterator[Changes]]) -> Callable[..., Ite
             yield gr.skip()
 
     return run
-
-
-def _taken(layout: EditLayout, visit: Visit, opened: Opened, layer: LayerName, edit: Edit) -> Changes:
-    """Take an edit into the work, and show it."""
-    visit.take(Step(layer, edit), opened.clip)
-    return {layout.clip.canvas: on_stage(visit, opened)} | pictures(layout, visit, opened.clip)
 
 
 def _bind_chips(workshop: Workshop, layout: EditLayout, layer: LayerName) -> None:
@@ -181,10 +176,9 @@ def _bind_own_picture(workshop: Workshop, layout: EditLayout, layer: LayerName) 
             raise InputError("there is no picture yet; upload one first.")
         report(0.5, "laying the picture")
         edit = lay_picture(opened.clip, layer, torch.from_numpy(picture).permute(2, 0, 1).float() / 255)
-        return _taken(layout, visit, opened, layer, edit)
+        return taken(layout, visit, opened, layer, edit)
 
-    outputs = [layout.clip.canvas, *layout.pictures]
-    part.lay.click(lay, [part.picture], outputs, **(EDIT_QUEUE | {"api_name": f"{layer}_picture"}))
+    part.lay.click(lay, [part.picture], layout.of_an_edit, **(EDIT_QUEUE | {"api_name": f"{layer}_picture"}))
 
 
 def _bind_again(workshop: Workshop, layout: EditLayout) -> None:
@@ -205,11 +199,10 @@ def _bind_again(workshop: Workshop, layout: EditLayout) -> None:
         for number, each in enumerate(wanted):
             part_of = within(report, number / len(wanted), (number + 1) / len(wanted), f"{each['layer']}: ")
             edit = edit_again(opened.clip, each, workshop.editor, part_of)
-            changes |= _taken(layout, visit, opened, each["layer"], edit)
+            changes |= taken(layout, visit, opened, each["layer"], edit)
         return changes
 
-    outputs = [layout.clip.canvas, *layout.pictures]
-    part.run.click(run, [part.settings], outputs, **(EDIT_QUEUE | {"api_name": "again"}))
+    part.run.click(run, [part.settings], layout.of_an_edit, **(EDIT_QUEUE | {"api_name": "again"}))
 
 
 def _bind_recolour(workshop: Workshop, layout: EditLayout) -> None:
@@ -227,7 +220,7 @@ def _bind_recolour(workshop: Workshop, layout: EditLayout) -> None:
         visit, opened, report = begin_edit(workshop, request, progress)
         report(0.5, "recolouring")
         edit = recolour(opened.clip, layer, options, visit.loaded().edits[layer])
-        return _taken(layout, visit, opened, layer, edit)
+        return taken(layout, visit, opened, layer, edit)
 
-    inputs, outputs = [part.layer, *part.options.values()], [layout.clip.canvas, *layout.pictures]
-    part.run.click(run, inputs, outputs, **(EDIT_QUEUE | {"api_name": "recolour"}))
+    inputs = [part.layer, *part.options.values()]
+    part.run.click(run, inputs, layout.of_an_edit, **(EDIT_QUEUE | {"api_name": "recolour"}))

@@ -35,13 +35,13 @@ def bind_decompose(workshop: Workshop, step: FitStep) -> None:
                 yield {**_view(glimpse, clock, seen, step), step.report: "", step.edit: gr.Button(visible=False)}
                 seen = glimpse
         except Cancelled:
-            said = f"Cancelled after {clock.gone()}. Press 'Decompose' again to go on from the last state kept."
+            said = f"Cancelled after {clock.gone()}. Press 'Make the layers' again to go on from the last state kept."
             yield {step.status: said}
             return
         except Exception:
             yield {step.status: ""}  # no bar stays behind at the error's message
             raise
-        said = f"Done in {clock.gone()}. The clip '{name}' stands in the list of the tab 'Edit a clip'."
+        said = f"Done in {clock.gone()}. The clip '{name}' stands in the list of the tab 'Edit'."
         report = project.work.report
         yield {
             **_view(seen, clock, Glimpse(), step),  # again: what came fast before may have been passed over

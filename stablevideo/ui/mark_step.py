@@ -4,13 +4,18 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.events import Dependency
 
 from ..errors import InputError
+from ..progress import Progress
 from .events import LOOK_QUEUE, NEWEST, PRIVATE, UNDOCUMENTED, Changes, EventOptions
 from .messages import sentence, with_messages
 from .project import Project, Way
+from .visits import Visit
 from .workshop import Workshop
 from .your_video_layout import HOW, FitStep, MarkStep
+
+NOTHING_PROPOSED = "Nothing stands out or moves by itself; mark what you want to edit."
 
 
 def bind_marking(workshop: Workshop, step: MarkStep) -> None:
@@ -62,17 +67,10 @@ def bind_marking(workshop: Workshop, step: MarkStep) -> None:
     step.unmark.click(unmark, [step.frame], step.outputs, **PRIVATE)
 
 
-def bind_find(workshop: Workshop, second: MarkStep, third: FitStep) -> None:
-    """Find what is marked, or what moves, in every frame."""
+def bind_find(workshop: Workshop, second: MarkStep, third: FitStep, looked: list[Dependency]) -> None:
+    """Find what is marked, or what moves, in every frame. When a video was looked at, one of them is proposed."""
 
-    @with_messages
-    def find(
-        way: Way,
-        mask_video: str | None,
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> Changes:
-        visit, report = workshop.begin(request, "video", progress)
+    def run(visit: Visit, way: Way, mask_video: str | None, report: Progress) -> Changes:
         project = visit.uploaded()
         path = project.find(way, mask_video, visit.fresh_folder("found"), report)
         return {
@@ -84,12 +82,36 @@ def bind_find(workshop: Workshop, second: MarkStep, third: FitStep) -> None:
             **{widget: gr.update(visible=False) for widget in (*third.live, third.edit)},
         }
 
-    second.find.click(
-        find,
-        [second.way, second.mask_video],
-        [second.found, *second.outputs, third.panel, *third.outputs],
-        **(UNDOCUMENTED | LOOK_QUEUE | {"api_name": "find_object", "show_progress_on": [second.marked]}),
-    )
+    @with_messages
+    def find(
+        way: Way,
+        mask_video: str | None,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Changes:
+        visit, report = workshop.begin(request, "video", progress)
+        return run(visit, way, mask_video, report)
+
+    @with_messages
+    def propose(
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Changes:
+        visit, report = workshop.begin(request, "video", progress)
+        if visit.project is None:  # of several scenes one is chosen first
+            return {second.marked: gr.skip()}
+        way: Way = "box" if visit.project.work.marks else "what moves"
+        try:
+            return run(visit, way, None, report)
+        except InputError:
+            return {second.marked: NOTHING_PROPOSED}
+
+    outputs = [second.found, *second.outputs, third.panel, *third.outputs]
+    bound: EventOptions = LOOK_QUEUE | {"show_progress_on": [second.marked]}
+    inputs = [second.way, second.mask_video]
+    second.find.click(find, inputs, outputs, **(UNDOCUMENTED | bound | {"api_name": "find_object"}))
+    for event in looked:
+        event.success(propose, None, outputs, **(bound | {"api_visibility": "private"}))
 
 
 def marking(project: Project, step: MarkStep, layers: list[np.ndarray] | None = None) -> Changes:

@@ -100,6 +100,15 @@ def bind_stage(workshop: Workshop, layout: EditLayout) -> None:
         visit = workshop.visits.of(request)
         return pictures(layout, visit, workshop.work_clip(visit)) if visit.work else dict.fromkeys(layout.pictures)
 
+    def choose_keyframe(event: gr.EventData, request: gr.Request) -> str:
+        frame = (event._data or {}).get("frame")
+        frames = workshop.opened(workshop.visits.of(request)).clip.frame_count
+        if type(frame) is not int or not 0 <= frame < frames:
+            raise InputError(f"a keyframe must be one of the clip's {frames} frames, got {frame!r}.")
+        gr.Info(f"The next edit of what is in front is painted on frame {frame}, and carried to the others.")
+        return str(frame)
+
+    canvas.keyframe(with_messages(choose_keyframe), None, [layout.keyframe_numbers], **PRIVATE)
     canvas.stroke(stroke, None, None, **(STROKES | {"api_visibility": "private"}))
     canvas.undo(handler(Visit.turn_back), None, [canvas], **(STROKES | {"api_name": "undo"}))
     canvas.redo(handler(Visit.go_forth), None, [canvas], **(STROKES | {"api_name": "redo"}))

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from ..decompose.preflight import SeveralScenes
 from ..errors import InputError
 from ..options import DecomposeOptions
-from .events import AT_ONCE, LOOK_QUEUE, NEWEST, PRIVATE, UNDOCUMENTED, Changes
+from .events import AT_ONCE, LOOK_QUEUE, NEWEST, PRIVATE, UNDOCUMENTED, Changes, EventOptions
 from .mark_step import marking
 from .messages import sentence, with_messages
 from .project import Project
@@ -20,7 +21,9 @@ from .workshop import Workshop
 from .your_video_layout import FitStep, MarkStep, UploadStep
 
 
-def bind_upload(workshop: Workshop, upload: gr.State, first: UploadStep, second: MarkStep, third: FitStep) -> None:
+def bind_upload(
+    workshop: Workshop, upload: gr.State, first: UploadStep, second: MarkStep, third: FitStep
+) -> Dependency:
     """Look at an uploaded file, and say what it is."""
     later = [first.scenes, second.panel, third.panel]
 
@@ -37,7 +40,7 @@ def bind_upload(workshop: Workshop, upload: gr.State, first: UploadStep, second:
         return {upload: opened, first.facts: statement(opened, options), **hidden, **chosen}
 
     # `change` and not `upload`: the player can also trim a video, or let it go.
-    first.video.change(
+    return first.video.change(
         upload_video,
         [first.video],
         [upload, first.facts, *later, *first.options.values()],
@@ -69,8 +72,15 @@ def bind_options(upload: gr.State, first: UploadStep) -> None:
     )
 
 
-def bind_look(workshop: Workshop, upload: gr.State, first: UploadStep, second: MarkStep, third: FitStep) -> None:
-    """Read the part that is chosen, and its motion; then it can be marked."""
+def bind_look(
+    workshop: Workshop,
+    upload: gr.State,
+    first: UploadStep,
+    second: MarkStep,
+    third: FitStep,
+    uploaded: Dependency,
+) -> list[Dependency]:
+    """Read the part that is chosen, and its motion; then it can be marked. What is uploaded is read at once."""
 
     @with_messages
     @with_options(DecomposeOptions, first.options)
@@ -104,17 +114,21 @@ def bind_look(workshop: Workshop, upload: gr.State, first: UploadStep, second: M
             third.name: shelf.free_name(upload.path.stem),
         }
 
+    @functools.wraps(look)
+    def look_at_once(upload: Upload | None, *values: Any) -> Any:
+        return look(upload, *values) if upload else gr.skip()
+
     shown = [first.facts, first.scenes, second.panel, third.panel, second.warnings, second.frame, second.found]
-    first.look.click(
-        look,
-        [upload, *first.options.values()],
-        [*shown, *second.outputs, third.name],
-        **(UNDOCUMENTED | LOOK_QUEUE | {"api_name": "look", "show_progress_on": [first.facts]}),
-    )
+    inputs, outputs = [upload, *first.options.values()], [*shown, *second.outputs, third.name]
+    bound: EventOptions = LOOK_QUEUE | {"show_progress_on": [first.facts]}
+    return [
+        first.look.click(look, inputs, outputs, **(UNDOCUMENTED | bound | {"api_name": "look"})),
+        uploaded.success(look_at_once, inputs, outputs, **(bound | {"api_visibility": "private"})),
+    ]
 
 
 def _choose_scene(found: SeveralScenes, upload: Upload, first: UploadStep, second: MarkStep, third: FitStep) -> Changes:
-    said = f"**The video is cut into {len(found.parts)} scenes**: choose one, then press 'Look' again."
+    said = f"**The video is cut into {len(found.parts)} scenes**: choose one, then press 'Look again'."
     return {
         first.facts: said,
         first.scenes: gr.Radio(scene_choices(found.parts, upload), value=None, visible=True),

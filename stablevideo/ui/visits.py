@@ -59,6 +59,17 @@ class Work:
         return replace(self, history=history, foreground=edits["foreground"], background=edits["background"])
 
 
+@dataclass(frozen=True, eq=False)
+class Earlier:
+    """An edit that was made before, of a clip's layer, with a picture and words to know it by."""
+
+    clip: str
+    layer: LayerName
+    edit: Edit
+    picture: Path
+    words: str
+
+
 @dataclass(eq=False)
 class Visit:
     """One visitor's own things; `folder` holds all files, and goes with the visit."""
@@ -68,6 +79,7 @@ class Visit:
     project: Project | None = None
     result: Path | None = None  # the video that was made last
     made: list[Path] = field(default_factory=list)  # clips, wherever they are kept
+    earlier: list[Earlier] = field(default_factory=list)  # the latest last
     written: Written = field(default_factory=dict)  # for the live viewer
     closed: bool = False
     used_s: float = field(default_factory=time.monotonic)
@@ -111,7 +123,7 @@ class Visit:
     def uploaded(self) -> Project:
         """The video that was looked at. Raises InputError where there is none."""
         if self.project is None:
-            raise InputError("there is no video here yet, or you were away too long; upload it, then press 'Look'.")
+            raise InputError("there is no video here yet, or you were away too long; upload it.")
         return self.project
 
     def go_on(self, tab: Tab, asked: int) -> None:

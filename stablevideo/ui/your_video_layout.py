@@ -1,6 +1,7 @@
 """How the tab for a person's own video is laid out: three steps, the later ones hidden until they can be taken."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import gradio as gr
 from gradio.components import Component
@@ -10,6 +11,7 @@ from .marking import BESIDE, ON
 from .project import WAYS
 from .widgets import Widget, option_widgets
 
+Variant = Literal["primary", "secondary"]  # of a button
 IN_SIGHT = (("first_frame", "frames"), ("width", "height"))
 HOW = {
     "box": "**Click two opposite corners** of a box around the object, in the picture.",
@@ -85,7 +87,7 @@ class FitStep:
 
 def lay_out_upload() -> UploadStep:
     """The video, what it is, and how much of it is used."""
-    gr.Markdown("### 1 · Upload a video")
+    gr.Markdown("### 1 · Drop a video")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1):
             video = gr.Video(label="your video", sources=["upload"], height=345, elem_id="upload")
@@ -98,14 +100,14 @@ def lay_out_upload() -> UploadStep:
                     options |= option_widgets(DecomposeOptions, only=pair)
             with gr.Accordion("advanced", open=False):
                 options |= option_widgets(DecomposeOptions, without=sum(IN_SIGHT, ()))
-            look, cancel = _run_and_cancel("1 · Look", "look")
+            look, cancel = _run_and_cancel("Look again", "look")
     return UploadStep(video, facts, scenes, options, look, cancel)
 
 
 def lay_out_marking() -> MarkStep:
     """A frame to mark the object on, in four ways, and the object found."""
     with gr.Column(visible=False) as panel:
-        gr.Markdown("### 2 · Mark the object")
+        gr.Markdown("### 2 · Is this what you want to edit?")
         warnings = gr.Markdown(visible=False, elem_id="warnings")
         way = gr.Radio(list(WAYS), value="box", show_label=False, container=False, elem_id="way")
         how = gr.Markdown(HOW["box"], elem_id="how")
@@ -132,7 +134,7 @@ def lay_out_marking() -> MarkStep:
             with gr.Column(scale=1):
                 use = gr.Button("Use the strokes", visible=False, elem_id="use-strokes")
                 marked = gr.Markdown(elem_id="marked")
-                find, cancel = _run_and_cancel("2 · Find the object", "find")
+                find, cancel = _run_and_cancel("Find the object", "find")
                 found = gr.Video(
                     label="the object, tinted",
                     height=345,
@@ -150,14 +152,14 @@ def lay_out_marking() -> MarkStep:
 def lay_out_fit() -> FitStep:
     """The clip's name, the fit under way, and its report."""
     with gr.Column(visible=False) as panel:
-        gr.Markdown("### 3 · Decompose")
+        gr.Markdown("### 3 · Make its layers")
         with gr.Row(equal_height=False):
             with gr.Column(scale=1):
                 name = gr.Textbox(label="name of the clip", max_lines=1, elem_id="name")
-                run, cancel = _run_and_cancel("3 · Decompose", "decompose")
+                run, cancel = _run_and_cancel("Make the layers", "decompose", "primary")
                 status = gr.Markdown(elem_id="status")
                 report = gr.Markdown(elem_id="report")
-                edit = gr.Button("4 · Edit this clip", variant="primary", visible=False, elem_id="edit-clip")
+                edit = gr.Button("Edit this clip", variant="primary", visible=False, elem_id="edit-clip")
             with gr.Column(scale=1):
                 with gr.Row():
                     foreground = _atlas("foreground")
@@ -176,8 +178,8 @@ def _atlas(layer: str) -> gr.Image:
     )
 
 
-def _run_and_cancel(label: str, elem_id: str) -> tuple[gr.Button, gr.Button]:
+def _run_and_cancel(label: str, elem_id: str, variant: Variant = "secondary") -> tuple[gr.Button, gr.Button]:
     with gr.Row():
-        run = gr.Button(label, variant="primary", scale=3, elem_id=elem_id)
+        run = gr.Button(label, variant=variant, scale=3, elem_id=elem_id)
         cancel = gr.Button("Cancel", scale=1, min_width=80, elem_id=f"{elem_id}-cancel")
     return run, cancel

@@ -15,11 +15,11 @@ def build_your_video_tab(workshop: Workshop) -> FitStep:
     """Lay out the tab and bind its handlers, but for the button that leads on to the edit tab."""
     upload = gr.State(None)
     first, second, third = lay_out_upload(), lay_out_marking(), lay_out_fit()
-    bind_upload(workshop, upload, first, second, third)
+    uploaded = bind_upload(workshop, upload, first, second, third)
     bind_options(upload, first)
-    bind_look(workshop, upload, first, second, third)
+    looked = bind_look(workshop, upload, first, second, third, uploaded)
     bind_marking(workshop, second)
-    bind_find(workshop, second, third)
+    bind_find(workshop, second, third, looked)
     bind_decompose(workshop, third)
 
     @with_messages

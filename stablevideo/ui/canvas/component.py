@@ -10,7 +10,7 @@ SCRIPTS = ("graphics.js", "shaders.js", "layers.js", "viewer.js", "brush.js", "m
 
 
 def layer_canvas(**keywords: Any) -> gr.HTML:
-    """Draws a clip from its layers, and takes strokes: events "stroke", "undo", "redo" and "refresh".
+    """Draws a clip from its layers, and takes strokes: events "stroke", "undo", "redo", "refresh", and "keyframe".
 
     Its value is what `values.with_edits` gives. No text of a user's ever goes into the template, in which Gradio would
     run what looks like a script: what is shown of the value, our own script writes as plain text.

@@ -207,6 +207,10 @@ $("mute").addEventListener("click", () => {
   sound.muted = !sound.muted;
   $("mute").setAttribute("aria-pressed", String(!sound.muted));
 });
+$("keyframe").addEventListener("click", () => {
+  play(false);
+  trigger("keyframe", { frame: viewer?.state.frame ?? 0 });
+});
 $("undo").addEventListener("click", () => trigger("undo", { clip: shown.clip }));
 $("redo").addEventListener("click", () => trigger("redo", { clip: shown.clip }));
 for (const radio of element.querySelectorAll("[name=sv-tool]")) radio.addEventListener("change", () => { root.dataset.tool = radio.value; });

@@ -1,0 +1,139 @@
+"""The ways through the page as somebody new takes them, in a real Chromium: how many clicks, and how long.
+
+The times are written down and not held to, since they are the machine's: `shots/ways.txt`.
+"""
+
+import time
+
+import pytest
+import torch.nn.functional as F
+from playwright.sync_api import expect
+
+from stablevideo import read_video, write_video
+from tests.browser.canvas import pixels, seek, wait_until_shown
+from tests.browser.test_page import A_VIDEO, JOB_MS, SHOTS, address, page  # noqa: F401 (fixtures)
+from tests.conftest import REAL
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+FIT_MS = 900_000
+
+
+def note(words):
+    with (SHOTS / "ways.txt").open("a") as file:
+        file.write(f"{words}\n")
+
+
+class Newcomer:
+    """Somebody who clicks, with a clock and a counter."""
+
+    def __init__(self, page):  # noqa: F811
+        self.page, self.clicks, self.began_s = page, 0, time.monotonic()
+
+    def click(self, place):
+        place.click()
+        self.clicks += 1
+
+    def download(self, path):
+        with self.page.expect_download() as download:
+            self.click(self.page.locator("#files a[download]").first)
+        download.value.save_as(path)
+        note(f"{path.stem}: {self.clicks} clicks, {time.monotonic() - self.began_s:.0f} s")
+        return read_video(path)
+
+
+def edited_and_kept(page, newcomer):  # noqa: F811
+    undo = page.locator(".sv-undo")
+    shown = wait_until_shown(page)
+    newcomer.click(page.locator("#edit"))
+    wait_until_shown(page, after=shown)
+    expect(undo).to_be_enabled(timeout=JOB_MS)
+    page.wait_for_function("() => document.querySelectorAll('#earlier button img').length >= 2", timeout=JOB_MS)
+    newcomer.click(page.locator("#render"))
+    expect(page.locator("#result video")).to_have_attribute("src", A_VIDEO, timeout=JOB_MS)
+
+
+def test_from_the_first_screen_to_an_edit_of_ones_own(page, tmp_path):  # noqa: F811
+    newcomer = Newcomer(page)
+    wait_until_shown(page)
+    note(f"first picture after {time.monotonic() - newcomer.began_s:.1f} s")
+    newcomer.click(page.locator("#foreground-chips").get_by_role("button", name="golden"))
+    newcomer.click(page.locator("#background-chips").get_by_role("button", name="night"))
+    edited_and_kept(page, newcomer)
+    page.screenshot(path=SHOTS / "way-sample.png")
+    video = newcomer.download(tmp_path / "first-screen-to-download.mp4")
+    assert (video.frame_count, video.size) == (48, (216, 384))
+    assert newcomer.clicks <= 5
+
+
+@pytest.fixture
+def short_bear(tmp_path):
+    """50 frames at 384 x 216."""
+    path = REAL / "videos" / "bear.mp4"
+    if not path.is_file():
+        pytest.skip(f"{path} is not here")
+    video = read_video(path, limit=50)
+    small = tmp_path / "my bear.mp4"
+    frames = (F.interpolate(part.float(), (216, 384), mode="area") / 255 for part in video.chunks(10))
+    write_video(small, frames, video.fps)
+    return small
+
+
+def test_from_a_video_of_ones_own_to_an_edit_of_it(page, short_bear, tmp_path):  # noqa: F811
+    wait_until_shown(page)
+    newcomer = Newcomer(page)
+    newcomer.click(page.get_by_role("tab", name="Your video"))
+    page.locator("#upload input[type=file]").set_input_files(short_bear)
+    newcomer.clicks += 1  # the file is dropped
+    expect(page.locator("#found video")).to_have_attribute("src", A_VIDEO, timeout=JOB_MS)
+    note(f"object proposed after {time.monotonic() - newcomer.began_s:.0f} s")
+    page.screenshot(path=SHOTS / "way-proposed.png", full_page=True)
+    newcomer.click(page.locator("#decompose"))
+    expect(page.locator("#edit-clip")).to_be_visible(timeout=FIT_MS)
+    note(f"layers after {time.monotonic() - newcomer.began_s:.0f} s")
+    page.screenshot(path=SHOTS / "way-layers.png", full_page=True)
+    shown = wait_until_shown(page)
+    newcomer.click(page.locator("#edit-clip"))
+    wait_until_shown(page, after=shown)
+    edited_and_kept(page, newcomer)
+    page.screenshot(path=SHOTS / "way-own.png")
+    video = newcomer.download(tmp_path / "own-video-to-download.mp4")
+    assert (video.frame_count, video.size) == (50, (216, 384))
+    assert newcomer.clicks <= 8
+    assert not page.locator(".toast-body.error").count()
+
+
+def test_what_was_made_before_is_taken_up_again(page):  # noqa: F811
+    shown = wait_until_shown(page)
+    page.locator("#background-prompt textarea, #background-prompt input").fill("")
+    prompt = page.locator("#foreground-prompt textarea, #foreground-prompt input")
+    for number, word in enumerate(("red", "blue"), 1):
+        prompt.fill(word)
+        page.locator("#edit").click()
+        expect(page.locator("#earlier button img")).to_have_count(number, timeout=JOB_MS)
+        shown = wait_until_shown(page, after=shown)
+    page.locator(".sv-compare").uncheck()
+    page.locator(".sv-play").click()
+    seek(page, 24)
+    red, _, blue = colour_of_the_car(page)
+    assert blue > red + 0.15
+    page.locator("#earlier button:has(img)").nth(1).click()
+    wait_until_shown(page, after=shown)
+    page.wait_for_timeout(1000)  # it is drawn with the next frame
+    page.screenshot(path=SHOTS / "earlier.png")
+    red, _, blue = colour_of_the_car(page)
+    assert red > blue + 0.15
+
+
+def colour_of_the_car(page):  # noqa: F811
+    """In the middle of the clip."""
+    picture = pixels(page)
+    height, width, _ = picture.shape
+    return picture[int(0.6 * height) : int(0.7 * height), int(0.35 * width) : int(0.55 * width)].mean((0, 1))
+
+
+def test_the_frame_under_the_playhead_is_the_keyframe(page):  # noqa: F811
+    page.locator("#options > button").click()
+    wait_until_shown(page)
+    page.locator(".sv-time").fill("11")
+    page.locator(".sv-keyframe").click()
+    expect(page.get_by_label("keyframes").first).to_have_value("11", timeout=30_000)
