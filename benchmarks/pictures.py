@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 from benchmarks.report import ROOT
 from stablevideo import BackgroundOptions, ForegroundOptions, edit_background, edit_foreground, load_clip, load_editor
 
-EDITS = (("", ""), ("a red car", "autumn scene"), ("a brick car", "snowy landscape"),
-         ("a golden car", "landscape at sunset"), ("a striped car", "landscape at night"))  # fmt: skip
+EDITS = (("", ""), ("a red car", "autumn scene"), ("a wooden car", "snowy landscape"),
+         ("a yellow car", "landscape at sunset"), ("a purple car", "landscape at night"))  # fmt: skip
 WIDTH_PX, EVERY, FRAME_MS, QUALITY = 576, 2, 70, 72
 LABEL_PX = 34
 

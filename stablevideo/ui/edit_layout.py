@@ -15,6 +15,7 @@ from .edit_more_layout import AgainPart, RecolourPart, lay_out_again, lay_out_at
 from .events import PRIVATE
 from .models import first_model, lay_out_model, model_defaults, vocabulary
 from .settings import Settings
+from .strip import picture_strip
 from .widgets import Widget, option_widgets, options_panel
 
 PROMPTS: dict[LayerName, str] = {"foreground": "red", "background": "autumn"}
@@ -43,7 +44,7 @@ footer :is(a, button) { color: var(--body-text-color) !important }
 #way { gap: 8px }
 #way .block { padding-block: 6px }
 """
-ATLAS_PX, KEYFRAMES_PX, EARLIER_PX = 240, 260, 150
+ATLAS_PX, KEYFRAMES_PX = 240, 260
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class EditLayout:
     again: AgainPart
     recolour: RecolourPart
     result: ResultPart
-    earlier: gr.Gallery
+    earlier: gr.HTML
 
     @property
     def pictures(self) -> list[Component]:
@@ -133,7 +134,7 @@ def lay_out_edit_tab(settings: Settings) -> EditLayout:
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             canvas = layer_canvas(elem_id="canvas")
-            earlier = _lay_out_earlier()
+            earlier = picture_strip(elem_id="earlier")
         with gr.Column(scale=3, min_width=320, elem_id="way"):
             clip, delete, sure, really_delete, keep = _clip_choice(settings)
             words = {layer: _lay_out_words(settings, layer) for layer in LAYER_NAMES}
@@ -230,20 +231,6 @@ def _lay_out_keyframes() -> gr.Gallery:
         object_fit="contain",
         format="png",
         elem_id="keyframes",
-    )
-
-
-def _lay_out_earlier() -> gr.Gallery:
-    return gr.Gallery(
-        label="what you made so far: a click takes it up again, its layer alone",
-        columns=6,
-        height=EARLIER_PX,
-        object_fit="contain",
-        allow_preview=False,
-        interactive=False,
-        visible=False,
-        format="png",
-        elem_id="earlier",
     )
 
 

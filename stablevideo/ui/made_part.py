@@ -15,6 +15,7 @@ from .edit_layout import EditLayout
 from .events import AT_ONCE, Changes
 from .messages import with_messages
 from .stage import on_stage, pictures
+from .strip import strip
 from .visits import Earlier, Visit
 from .workshop import Opened, Workshop
 
@@ -32,9 +33,8 @@ def taken(layout: EditLayout, visit: Visit, opened: Opened, layer: LayerName, ed
 
 def shown(layout: EditLayout, visit: Visit, opened: Opened) -> Changes:
     """The work as it is by now, and the earlier edits of the clip, the latest first."""
-    mine = [(str(each.picture), each.words) for each in _of_the_clip(visit)]
-    gallery = {layout.earlier: gr.Gallery(mine, visible=bool(mine))}
-    return {layout.clip.canvas: on_stage(visit, opened)} | pictures(layout, visit, opened.clip) | gallery
+    earlier = {layout.earlier: strip([(each.picture, each.words) for each in _of_the_clip(visit)])}
+    return {layout.clip.canvas: on_stage(visit, opened)} | pictures(layout, visit, opened.clip) | earlier
 
 
 def _keep(visit: Visit, clip: LayeredVideo, layer: LayerName, edit: Edit) -> None:
@@ -58,16 +58,16 @@ def bind_earlier(workshop: Workshop, layout: EditLayout) -> None:
     """An earlier edit that is clicked is its layer's edit again; the other layer stays as it is."""
 
     @with_messages
-    def take(event: gr.SelectData, request: gr.Request) -> Changes:
-        visit = workshop.visits.of(request)
+    def take(event: gr.EventData, request: gr.Request) -> Changes:
+        visit, number = workshop.visits.of(request), (event._data or {}).get("number")
         opened, mine = workshop.opened(visit), _of_the_clip(visit)
-        if type(event.index) is not int or not 0 <= event.index < len(mine):
+        if type(number) is not int or not 0 <= number < len(mine):
             raise InputError("this edit is not kept any more; there are newer ones by now.")
-        chosen = mine[event.index]
+        chosen = mine[number]
         visit.take(Step(chosen.layer, chosen.edit), opened.clip)
         return {layout.clip.canvas: on_stage(visit, opened)} | pictures(layout, visit, opened.clip)
 
-    layout.earlier.select(take, None, layout.of_an_edit, **(AT_ONCE | {"api_visibility": "private"}))
+    layout.earlier.take(take, None, layout.of_an_edit, **(AT_ONCE | {"api_visibility": "private"}))
 
 
 def _of_the_clip(visit: Visit) -> list[Earlier]:

@@ -7,13 +7,12 @@ import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from ..clips import ATLAS_RESOLUTION, load_clip
 from ..device import free_memory
-from ..diffusion.editor import Editor, load_editor
 from ..edit.choice import choose_keyframes
 from ..layers.layered_video import LayeredVideo
 from ..progress import Progress, quiet, within
@@ -25,6 +24,9 @@ from .events import Tab, arrival
 from .settings import Settings
 from .shelf import Shelf
 from .visits import Visit, Visits
+
+if TYPE_CHECKING:
+    from ..diffusion.editor import Editor
 
 CLIPS_LOADED = 3
 FETCHED_S = 300  # a browser has fetched by then what it was told of
@@ -52,6 +54,7 @@ class Workshop:
         self._left: deque[tuple[float, Path]] = deque()  # files of clips that are not loaded any more, and since when
         self._editor: Editor | None = None
         self._lock = threading.Lock()
+        self._imports = threading.Thread(target=_import_editor, name="imports", daemon=True)
 
     def shelf(self, visit: Visit) -> Shelf:
         """The clips of a visit."""
@@ -85,6 +88,8 @@ class Workshop:
         # Gradio would copy all of it for each visitor, and give one of them half of what it copies for another.
         gr.set_static_paths([files])
         with self._lock:
+            if self._imports.ident is None:
+                self._imports.start()
             if self._clips.get(key) is clip:  # else it was forgotten meanwhile, and its files go with the page
                 self._opened[key] = opened
             while self._left and time.monotonic() - self._left[0][0] > FETCHED_S:
@@ -112,8 +117,10 @@ class Workshop:
         work = visit.loaded()
         return self.clip(work.folder, work.atlas_resolution)
 
-    def editor(self, name: str) -> Editor:
+    def editor(self, name: str) -> "Editor":
         """The model of that name; one at a time is kept in memory."""
+        from ..diffusion.editor import load_editor
+
         if self._editor is None or self._editor.name != name:
             self._editor = None
             free_memory()
@@ -151,3 +158,8 @@ class Workshop:
 
         visit.go_on(tab, asked)
         return step
+
+
+def _import_editor() -> None:
+    """Import, while the first clip is looked at, what takes seconds: the page is there without it."""
+    from ..diffusion import editor  # noqa: F401

@@ -95,10 +95,10 @@ def lay_out_upload() -> UploadStep:
             facts = gr.Markdown("A few seconds of one scene, in which one thing moves, work best.", elem_id="facts")
             scenes = gr.Radio([], label="scene", visible=False, elem_id="scenes")
             options: dict[str, Widget] = {}
-            for pair in IN_SIGHT:
-                with gr.Row():
-                    options |= option_widgets(DecomposeOptions, only=pair)
-            with gr.Accordion("advanced", open=False):
+            with gr.Accordion("which part of it, how large, and how it is taken apart", open=False, elem_id="how-much"):
+                for pair in IN_SIGHT:
+                    with gr.Row():
+                        options |= option_widgets(DecomposeOptions, only=pair)
                 options |= option_widgets(DecomposeOptions, without=sum(IN_SIGHT, ()))
             look, cancel = _run_and_cancel("Look again", "look")
     return UploadStep(video, facts, scenes, options, look, cancel)
