@@ -21,7 +21,7 @@ from tests.browser.test_page import JOB_MS, serving
 
 VIEW_PX, WIDTH_PX, FRAME_MS, QUALITY = (1280, 830), 960, 80, 68
 FRAMES, EVERY = 48, 2
-WORDS = ("golden", "sunset")
+WORDS = ("purple", "night")
 STROKE = [(0.30 + 0.006 * i, 0.62 + 0.035 * math.sin(i / 2.2)) for i in range(28)]  # over the car, shares of the canvas
 
 
