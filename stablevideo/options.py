@@ -2,13 +2,15 @@
 
 import itertools
 import math
+import re
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from .errors import InputError
 
 LONGEST_PX = 768  # of a clip that is decomposed, unless a size is given
-MOST_STRICT = 2.0  # a hint may be followed
+MOST_STRICT = 2.0  # a hint may be followed, or a LoRA laid on
+LORA_NAME = re.compile(r"\w[\w.-]*")  # of a file, without its ending: no path
 MOST_RADIUS = 64  # frames to either side, that have a say in one
 # What a ControlNet can follow; which of them a model has differs.
 HintKind = Literal["canny", "depth", "picture", "tile", "brightness", "softedge", "lineart"]
@@ -60,9 +62,12 @@ class DiffusionOptions:
         0.0, "how much of the source's fine detail takes the place of what was painted; colours stay", 0.0, 1.0, 0.05
     )
 
+    lora: str = option("", "LoRA files that lie in ckpt/lora/, and how strongly, such as 'watercolour 0.8, glow 0.5'")
+
     def __post_init__(self) -> None:
         check_options(self)
         self.strengths()
+        self.loras()
 
     def strengths(self) -> dict[HintKind, float]:
         """Hint -> how strictly it is followed; empty for auto. Raises InputError for what is neither."""
@@ -70,20 +75,40 @@ class DiffusionOptions:
         if asked == "auto":
             return {}
         found: dict[HintKind, float] = {}
-        for part in asked.split(","):
-            words = part.split()
-            try:
-                strength = float(words[1]) if words[1:] else 1.0
-            except ValueError:
-                strength = math.nan
-            kind = next((kind for kind in HINT_KINDS if words[:1] == [kind]), None)
-            if kind is None or len(words) > 2 or kind in found or not 0 <= strength <= MOST_STRICT:
+        for name, strength in _with_strengths(asked):
+            kind = next((kind for kind in HINT_KINDS if name == kind), None)
+            if kind is None or kind in found or not 0 <= strength <= MOST_STRICT:
                 raise InputError(
                     f"hints must be auto, or such as 'depth 0.5, canny 0.5', each once and from 0 to {MOST_STRICT:g}, "
                     f"of {', '.join(HINT_KINDS)}; got {self.hints!r}."
                 )
             found[kind] = strength
         return found
+
+    def loras(self) -> dict[str, float]:
+        """LoRA file, without its ending -> how strongly it is laid on. Raises InputError for what is no such list."""
+        found: dict[str, float] = {}
+        for name, strength in _with_strengths(str(self.lora)) if str(self.lora).strip() else ():
+            if not LORA_NAME.fullmatch(name) or name in found or not abs(strength) <= MOST_STRICT:
+                raise InputError(
+                    "lora must be empty, or names of files without their ending, each once, and how strongly, from "
+                    f"-{MOST_STRICT:g} to {MOST_STRICT:g}, such as 'watercolour 0.8, glow'; got {self.lora!r}."
+                )
+            found[name] = strength
+        return found
+
+
+def _with_strengths(text: str) -> list[tuple[str, float]]:
+    """'one 0.5, other' -> [('one', 0.5), ('other', 1.0)]; what is no number is NaN, what is no name is empty."""
+    found = []
+    for part in text.split(","):
+        name, *rest = part.split() or [""]
+        try:
+            strength = float(rest[0]) if rest else 1.0
+        except ValueError:
+            strength = math.nan
+        found.append((name if len(rest) < 2 else "", strength))
+    return found
 
 
 @dataclass(frozen=True)

@@ -384,6 +384,7 @@ def test_cuts_are_found_and_offered(drawn, frames, flow):
     assert any("blurred, first frame 5" in text for text in preflight(blurred, flow).warnings)
 
 
+@pytest.mark.slow
 def test_the_command_makes_a_clip_that_the_others_use(drawn, run_command, tmp_path):
     where = ["--data", tmp_path / "data"]
     made = ["decompose", drawn[0], "--name", "disc", "--box", "30,24,94,88", "--frames", 6, *where]

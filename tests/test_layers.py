@@ -141,6 +141,7 @@ def test_matte_packs_small_and_true():
     assert outside.max() == 0
 
 
+@pytest.mark.slow
 def test_real_clip_renders_as_well_as_its_checkpoint_allows(bear):
     frames = [0, 25, 49]
     assert psnr(frames_of(bear.render(frames=frames)), bear.source(frames)) > 23

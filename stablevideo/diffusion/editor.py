@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from ..places import default_folder
 from ..progress import Progress, quiet
 from .embedding import move_grain
 from .hints import Hint, HintMaker, HintMakers, HintsMaker, common_size
+from .lora import FOLDER as LORA_FOLDER
+from .lora import Loras
 from .schedule import WienerDDIM
 from .settle import full_prompt
 from .spec import ModelSpec, check_kinds, find_model
@@ -45,6 +47,8 @@ class Editor:
         Where it paints.
     offload
         Whether each module waits on the CPU for its turn.
+    loras
+        The LoRA files that it has loaded.
     """
 
     spec: ModelSpec
@@ -54,6 +58,10 @@ class Editor:
     ckpt: Path
     device: torch.device
     offload: bool = False
+    loras: Loras = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loras = Loras(self.pipeline, self.ckpt / LORA_FOLDER)
 
     @property
     def name(self) -> str:
@@ -116,6 +124,7 @@ class Editor:
         most = self.spec.most_steps
         if options.steps > most:
             raise InputError(f"{self.name} takes at most {most} steps, got {options.steps}; give fewer.")
+        self.loras.check(options.loras())
 
     def check_hint(self, kind: str) -> None:
         """Raise InputError for a kind of hint that the model has no ControlNet for."""
@@ -170,7 +179,7 @@ class Editor:
         pipeline, size = self.pipeline, common_size(hints)
         shown, scales = [each.picture[None] for each in hints], [each.strength * options.hint_scale for each in hints]
         several = len(hints) > 1
-        with torch.inference_mode(), self.following([each.kind for each in hints], options.seed), self.memory(size):
+        with self.following([each.kind for each in hints], options), torch.inference_mode(), self.memory(size):
             latents = self.noise(size, generator)
             known = None
             if start is not None and seen is not None and strength < 1:
@@ -202,19 +211,21 @@ class Editor:
             self.pipeline.maybe_free_model_hooks()
 
     @contextmanager
-    def following(self, kinds: Sequence[HintKind], seed: int) -> Iterator[None]:
+    def following(self, kinds: Sequence[HintKind], options: DiffusionOptions) -> Iterator[None]:
         """Within, the pipeline's ControlNet follows hints of these kinds, one or several at once, whose pull adds up.
 
-        Afterwards it is the first kind's alone. `memory` belongs within: it takes all that followed off the device.
+        The options' LoRAs are laid on. Afterwards it is the first kind's alone, and without any LoRA. `memory` belongs
+        within: it takes all that followed off the device.
         """
         followed = [self.controlnet(kind) for kind in kinds]
         for controlnet in followed:
-            move_grain(controlnet, seed)
+            move_grain(controlnet, options.seed)
         self._follow(followed[0])
         try:
             if len(followed) > 1:
                 self._follow(MultiControlNetModel(followed))
-            yield
+            with self.loras.laid_on(options.loras()):
+                yield
         finally:
             self._follow(followed[0])
 

@@ -103,7 +103,7 @@ def paint_frames(
     scheduler = cast(EvenDDIM, editor.pipeline.scheduler)
     if chroma is None:
         chroma = torch.zeros(count, 2, *(side // editor.pipeline.vae_scale_factor for side in size))
-    with editor.following([each.kind for each in hints], options.seed), editor.memory(size):
+    with editor.following([each.kind for each in hints], options), editor.memory(size):
         latents = _beginning(editor, count, size, options.shared_noise, generator)
         brush = _Brush(editor, _words(editor, prompt, options), hints, chroma, options)
         scheduler.set_timesteps(options.steps, device="cpu")

@@ -73,10 +73,16 @@ class ModelSpec:
     title: str
     form: Literal["folder", "single", "hub"]
     folder: Path
+    licence: str = "CreativeML OpenRAIL-M"  # Stable Diffusion 1.5's
     defaults: dict[str, Any] = field(default_factory=dict)
     most_detail: dict[str, float] = field(default_factory=dict)
     fast: bool = False
     most_steps: int = 100
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it paints without a download."""
+        return self.form != "hub" or _hub_is_local(self.folder)
 
     @property
     def kinds(self) -> tuple[HintKind, ...]:
@@ -124,7 +130,7 @@ def find_models(ckpt: Path) -> dict[str, ModelSpec]:
     found["sd15"] = ModelSpec("sd15", f"Stable Diffusion 1.5: {where}", form, ckpt)
     quick = {"steps": 6, "guidance": 1.5}
     title = f"Stable Diffusion 1.5, fast (LCM, 4 to 8 steps): {where}"
-    found["sd15-fast"] = ModelSpec("sd15-fast", title, form, ckpt, quick, fast=True, most_steps=50)
+    found["sd15-fast"] = ModelSpec("sd15-fast", title, form, ckpt, defaults=quick, fast=True, most_steps=50)
     return found
 
 
@@ -155,8 +161,8 @@ def read_card(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _says(folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
-    """The option values that a model's card asks for, and of which phrases how much detail is kept at most.
+def _says(folder: Path) -> tuple[str, dict[str, Any], dict[str, float]]:
+    """A card's licence, the option values that it asks for, and of which phrases how much detail is kept at most.
 
     The card has the latter by the looks of its vocabulary, or by the kinds of them.
     """
@@ -174,7 +180,7 @@ def _says(folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
         raise InputError(
             f'{folder / "model.json"} must hold "options" that all edits have, and words by their kind: {error}'
         ) from None
-    return values, most
+    return str(card.get("licence", "its maker's")), values, most
 
 
 def _single_files_are_there(ckpt: Path) -> bool:

@@ -124,6 +124,7 @@ def build_pipeline(
             reason = " ".join(str(error).split())[:400]
             raise InputError(f"{lora / LCM_FILE} is no usable LoRA ({reason}); {AGAIN}.") from None
         pipeline.fuse_lora()
+        pipeline.unload_lora_weights()  # it is in the weights by now; further ones come and go beside it
         pipeline.scheduler = LCMScheduler.from_config(pipeline.scheduler.config)
     return pipeline
 

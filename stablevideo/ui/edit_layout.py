@@ -13,7 +13,7 @@ from .canvas.component import layer_canvas
 from .chips import Words, word_chips
 from .edit_more_layout import AgainPart, RecolourPart, lay_out_again, lay_out_atlas_resolution, lay_out_recolour
 from .events import PRIVATE
-from .models import first_model, lay_out_model, model_defaults, vocabulary
+from .models import first_model, lay_out_model, model_defaults, models_table, vocabulary
 from .settings import Settings
 from .strip import picture_strip
 from .widgets import Widget, option_widgets, options_panel
@@ -146,6 +146,8 @@ def lay_out_edit_tab(settings: Settings) -> EditLayout:
         model, about = lay_out_model(settings, "model")
         with gr.Row(equal_height=False):
             panels = {layer: _lay_out_options(layer, defaults) for layer in LAYER_NAMES}
+        with gr.Accordion("all models, and what each can do", open=False):
+            gr.Markdown(models_table(settings), elem_id="models")
         keyframes = _lay_out_keyframes()
     with gr.Accordion("The layers: by hand and by file", open=False, elem_id="by-file") as by_file:
         gr.Markdown(OWN_PICTURE)

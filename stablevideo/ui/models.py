@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from ..diffusion.spec import default_model, find_models, read_card
+from ..diffusion.spec import ModelSpec, default_model, find_models, read_card
 from ..errors import InputError
 from ..options import DiffusionOptions
 from .events import AT_ONCE, Changes
@@ -30,6 +30,26 @@ def about(ckpt: Path, name: str) -> str:
 def vocabulary(ckpt: Path, name: str) -> dict[str, dict[str, list[str]]]:
     """The words that a model knows: by their kind, looks with their phrases; none where any words will do."""
     return read_card(ckpt / name).get("vocabulary", {})
+
+
+def models_table(settings: Settings) -> str:
+    """Every model that can be chosen: what it can do, its licence and size, and whether it is here, as Markdown."""
+    rows = ["| model | what it can do | licence | size | where it is |", "|---|---|---|---|---|"]
+    for name, spec in find_models(settings.ckpt).items():
+        words = "other colours, materials, weather, styles" if vocabulary(settings.ckpt, name) else "any words"
+        can = f"{words}; follows {', '.join(spec.kinds)}"
+        where = "here" if spec.is_here else "downloaded when it is first used"
+        if name != "embedded" and settings.device.type == "cpu":
+            where += "; minutes an edit without a GPU"
+        rows.append(f"| {name} | {can} | {spec.licence} | {_size(spec)} | {where} |")
+    return "\n".join(rows)
+
+
+def _size(spec: ModelSpec) -> str:
+    if spec.form != "folder":
+        return "4 GB"
+    size = sum(path.stat().st_size for path in spec.folder.rglob("*") if path.is_file())
+    return f"{size / 1e9:.1f} GB" if size > 1e9 else f"{size / 1e6:.0f} MB"
 
 
 def some(names: list[str]) -> str:

@@ -5,12 +5,13 @@ The times are written down and not held to, since they are the machine's: `shots
 
 import time
 
+import numpy as np
 import pytest
 import torch.nn.functional as F
 from playwright.sync_api import expect
 
 from stablevideo import read_video, write_video
-from tests.browser.canvas import pixels, seek, wait_until_shown
+from tests.browser.canvas import draw, pixels, seek, wait_until_shown
 from tests.browser.test_page import A_VIDEO, JOB_MS, SHOTS, address, page  # noqa: F401 (fixtures)
 from tests.conftest import REAL
 
@@ -137,3 +138,32 @@ def test_the_frame_under_the_playhead_is_the_keyframe(page):  # noqa: F811
     page.locator(".sv-time").fill("11")
     page.locator(".sv-keyframe").click()
     expect(page.get_by_label("keyframes").first).to_have_value("11", timeout=30_000)
+
+
+def test_two_visitors_never_see_each_others_work_and_the_second_is_told_to_wait(page):  # noqa: F811
+    other = page.context.browser.new_page(viewport={"width": 1440, "height": 900})
+    other.goto(page.url)
+    for each in (page, other):
+        wait_until_shown(each)
+        each.locator(".sv-compare").uncheck()
+        each.locator(".sv-play").click()
+        seek(each, 20)
+    before, theirs = pixels(page), pixels(other)
+    page.locator("[name=sv-tool][value=brush]").check(force=True)
+    width, height = page.locator(".sv-picture").evaluate("p => [p.clientWidth, p.clientHeight]")
+    draw(page, (0.7 * width, 0.3 * height), (0.8 * width, 0.35 * height))
+    page.wait_for_timeout(2000)  # it has reached the server
+    seek(page, 20)
+    assert np.abs(pixels(page) - before).max() > 0.3
+    other.reload()
+    wait_until_shown(other)
+    other.locator(".sv-compare").uncheck()
+    other.locator(".sv-play").click()
+    seek(other, 20)
+    assert np.abs(pixels(other) - theirs).max() < 0.02
+    for each in (page, other):
+        each.locator("#edit").click()
+    expect(other.locator("#way").get_by_text("queue:").first).to_be_visible(timeout=30_000)
+    other.screenshot(path=SHOTS / "waiting.png")
+    for each in (page, other):
+        each.locator("#cancel").click()
