@@ -1,15 +1,36 @@
 """Downloads from the Hugging Face Hub into `ckpt/`: resumed where they broke off, never asked for what is whole."""
 
+import io
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 from .errors import InputError
+from .progress import Cancelled, Progress, quiet
 
 LOGGER = logging.getLogger(__name__)
 
 MARKER = ".complete"  # written last: the size of every file, by its path within the folder
 CLIENT_FOLDER = ".cache/huggingface"  # where the Hub's client notes what it has and what is half done
+
+_TOLD: ContextVar[Progress] = ContextVar("told", default=quiet)
+
+
+@contextmanager
+def telling(progress: Progress) -> Iterator[None]:
+    """Within, on this thread, downloads say how far they are; a callback that raises Cancelled ends them.
+
+    What came so far stays. So whoever loads a model deep within a job need not hand the callback down.
+    """
+    before = _TOLD.set(progress)
+    try:
+        yield
+    finally:
+        _TOLD.reset(before)
 
 
 def local_folder(repository: str, ckpt: Path) -> Path:
@@ -50,6 +71,8 @@ def hub_folder(
     ------
     InputError
         Files are missing and the download failed. What came so far stays, and the next call goes on from there.
+    Cancelled
+        Said by the callback of `telling`.
     """
     folder, needed = local_folder(repository, ckpt), needed or patterns
     if is_whole(folder, needed):
@@ -79,12 +102,38 @@ def _download(repository: str, folder: Path, patterns: tuple[str, ...]) -> str |
         for path in _changed(folder, _noted(folder)):
             # The client takes a file that was cut off a moment ago for the one it brought.
             path.unlink(missing_ok=True)
-        snapshot_download(repository, revision=revision, local_dir=folder, allow_patterns=list(patterns))
+        snapshot_download(
+            repository,
+            revision=revision,
+            local_dir=folder,
+            allow_patterns=list(patterns),
+            tqdm_class=_bar(repository, _TOLD.get()),
+        )
+    except Cancelled:
+        raise
     except Exception as error:
         # The client raises its own errors, the system's, and those of whatever HTTP library it uses.
         LOGGER.debug("the Hub: %s", error)
         return (str(error).strip().splitlines() or [type(error).__name__])[0]
     return None
+
+
+def _bar(repository: str, progress: Progress) -> Any:
+    """A bar of the Hub's client that is not drawn, and tells the callback what it counts in bytes."""
+    from tqdm import tqdm
+
+    class Bar(tqdm):
+        def __init__(self, *values: Any, **keywords: Any) -> None:
+            super().__init__(*values, **{**keywords, "file": io.StringIO()})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            drawn = super().update(n)
+            if self.unit == "B" and self.total:
+                done, total = (f"{count / 1e6:,.0f}" for count in (self.n, self.total))
+                progress(min(1.0, self.n / self.total), f"downloading {repository}: {done} of {total} MB")
+            return drawn
+
+    return Bar
 
 
 def _has(folder: Path, needed: tuple[str, ...]) -> bool:

@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from stablevideo import InputError
-from stablevideo.hub import hub_folder, is_whole
+from stablevideo.hub import hub_folder, is_whole, telling
+from stablevideo.progress import Cancelled
 
 WEIGHTS = bytes(range(256)) * 4000
 FILES = {"config.json": b"{}", "model.safetensors": WEIGHTS}
@@ -97,6 +98,24 @@ def test_a_download_that_broke_off_is_finished_by_the_next_call(hub, tmp_path):
     assert hub_folder("me/weights", tmp_path, NAMES) == folder
     assert (folder / "model.safetensors").read_bytes() == WEIGHTS
     assert hub.fetched == ["model.safetensors"]  # what came whole is not fetched again
+
+
+def test_a_download_says_how_far_it_is_and_can_be_cancelled(hub, tmp_path):
+    told = []
+
+    def cancel(fraction, text):
+        raise Cancelled
+
+    with pytest.raises(Cancelled), telling(cancel):
+        hub_folder("me/weights", tmp_path, NAMES)
+    with telling(lambda fraction, text: told.append((fraction, text))):
+        hub_folder("me/weights", tmp_path, NAMES)
+    assert (tmp_path / "weights" / "model.safetensors").read_bytes() == WEIGHTS
+    assert told[-1] == (1.0, "downloading me/weights: 1 of 1 MB")
+    assert all(0 < fraction <= 1 for fraction, _ in told)
+    count = len(told)
+    hub_folder("me/weights", tmp_path / "other", NAMES)  # nobody is told outside
+    assert len(told) == count
 
 
 def test_what_is_whole_is_used_without_asking(hub, tmp_path, monkeypatch):

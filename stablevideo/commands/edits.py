@@ -16,6 +16,7 @@ from ..edit.recolour import recolour as recoloured
 from ..edit.words import edit_with_words
 from ..errors import InputError
 from ..files import whole_file, whole_folder
+from ..hub import telling
 from ..layers.coords import LayerName
 from ..layers.layered_video import LayeredVideo
 from ..options import BackgroundOptions, ForegroundOptions, RecolourOptions, RenderOptions
@@ -70,9 +71,10 @@ def edit(
     clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.2, "loading the clip: "))
     from ..diffusion.editor import load_editor  # takes seconds
 
-    editor = load_editor(model, ckpt, device, offload, safety_checker)
-    words: dict[LayerName, str | None] = {"foreground": foreground, "background": background}
-    edits = edit_with_words(clip, words, editor, front, back, within(show, 0.2, 0.85))
+    with telling(show):
+        editor = load_editor(model, ckpt, device, offload, safety_checker)
+        words: dict[LayerName, str | None] = {"foreground": foreground, "background": background}
+        edits = edit_with_words(clip, words, editor, front, back, within(show, 0.2, 0.85))
     folder = save_edits(clip, log, edits, options, within(show, 0.85, 1, "rendering "))
     finish(folder, clip, output, as_json, {layer: edit.settings for layer, edit in edits.items()})
 
@@ -105,7 +107,8 @@ def again(
     edits: dict[LayerName, Edit] = {}
     for number, each in enumerate(wanted):
         begin, end = (0.2 + 0.65 * count / len(wanted) for count in (number, number + 1))
-        edits[each["layer"]] = edit_again(clip, each, load, within(show, begin, end, f"{each['layer']}: "))
+        with telling(show):
+            edits[each["layer"]] = edit_again(clip, each, load, within(show, begin, end, f"{each['layer']}: "))
     folder = save_edits(clip, log, edits, options, within(show, 0.85, 1, "rendering "))
     finish(folder, clip, output, as_json, {layer: edit.settings for layer, edit in edits.items()})
 

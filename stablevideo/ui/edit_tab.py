@@ -18,6 +18,7 @@ from ..edit.own_picture import lay_picture
 from ..edit.painting import Edit
 from ..edit.recolour import recolour
 from ..errors import InputError
+from ..hub import telling
 from ..layers.coords import LAYER_NAMES, LayerName
 from ..options import RecolourOptions
 from ..progress import within
@@ -97,7 +98,8 @@ def _word_handler(workshop: Workshop, layout: EditLayout, layer: LayerName) -> C
 
         def job(tell: Callable[[Tensor], None]) -> None:
             report(0, "loading the model")
-            made.append(ask(opened.clip, prompt, workshop.editor(model), options, report, tell))
+            with telling(report):
+                made.append(ask(opened.clip, prompt, workshop.editor(model), options, report, tell))
 
         for atlas in watched(job):
             if atlas is not None:
@@ -198,7 +200,8 @@ def _bind_again(workshop: Workshop, layout: EditLayout) -> None:
         changes: Changes = {layout.clip.canvas: gr.skip()}
         for number, each in enumerate(wanted):
             part_of = within(report, number / len(wanted), (number + 1) / len(wanted), f"{each['layer']}: ")
-            edit = edit_again(opened.clip, each, workshop.editor, part_of)
+            with telling(part_of):
+                edit = edit_again(opened.clip, each, workshop.editor, part_of)
             changes |= taken(layout, visit, opened, each["layer"], edit)
         return changes
 

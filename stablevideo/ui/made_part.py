@@ -19,7 +19,7 @@ from .strip import strip
 from .visits import Earlier, Visit
 from .workshop import Opened, Workshop
 
-MOST_EARLIER = 12  # of all clips; an edit weighs as much as its atlas
+MOST_EARLIER = 8  # of all clips; an edit weighs as much as its atlas
 PICTURE_PX = 240
 _NUMBERS = itertools.count(1)
 

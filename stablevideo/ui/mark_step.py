@@ -7,6 +7,7 @@ import numpy as np
 from gradio.events import Dependency
 
 from ..errors import InputError
+from ..hub import telling
 from ..progress import Progress
 from .events import LOOK_QUEUE, NEWEST, PRIVATE, UNDOCUMENTED, Changes, EventOptions
 from .messages import sentence, with_messages
@@ -72,7 +73,8 @@ def bind_find(workshop: Workshop, second: MarkStep, third: FitStep, looked: list
 
     def run(visit: Visit, way: Way, mask_video: str | None, report: Progress) -> Changes:
         project = visit.uploaded()
-        path = project.find(way, mask_video, visit.fresh_folder("found"), report)
+        with telling(report):
+            path = project.find(way, mask_video, visit.fresh_folder("found"), report)
         return {
             second.found: gr.Video(str(path), visible=True),
             **marking(project, second),

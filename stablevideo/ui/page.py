@@ -13,7 +13,7 @@ from .edit_tab import build_edit_tab
 from .events import LOAD_QUEUE, PRIVATE, STEADY_QUEUE, Arrivals, Changes
 from .link import bind_address, filled, filler
 from .programs import offer_as_tools, offer_calls
-from .settings import Settings
+from .settings import MOST_UPLOAD_MB, Settings
 from .steady_jobs import measurer
 from .steady_layout import STYLE as STEADY_STYLE
 from .steady_layout import SteadyLayout
@@ -125,7 +125,7 @@ def legible() -> gr.themes.Base:
 def launch_options() -> LaunchOptions:
     """What `launch` needs for a page that serves nothing but what it made, and takes no giant uploads."""
     return {
-        "max_file_size": "200mb",
+        "max_file_size": f"{MOST_UPLOAD_MB}mb",
         "run_history": False,
         "show_error": True,
         "theme": legible(),

@@ -11,6 +11,7 @@ from ..device import best_device
 from ..errors import InputError
 from ..places import default_folder
 
+MOST_UPLOAD_MB = 200  # of one file
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

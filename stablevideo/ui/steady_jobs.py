@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import gradio as gr
 
+from ..hub import telling
 from ..options import ColorCorrectionOptions, DeflickerOptions, RestyleOptions
 from ..progress import Cancelled, Progress
 from ..steady import Findings, Repaired, examine, steady
@@ -97,7 +98,7 @@ def _treated(
         clip, reference = read_pair(video, source, workshop.settings)
         treatment = choose(clip, reference)
         workshop.shelf(visit).check_room(round(clip.frame_count * clip.height * clip.width * BYTES_A_PIXEL))
-        with hidden_folders(clip, reference):
+        with telling(report), hidden_folders(clip, reference):
             folder = visit.fresh_folder(kind)
             findings = steady(clip, treatment, folder, report, watch)
         workshop.keep(folder)

@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 
-from .settings import Settings
+from .settings import MOST_UPLOAD_MB, Settings
 from .steady_tasks import ColoursPart, FlickerPart, RestylePart, lay_out_colours, lay_out_flicker, lay_out_restyle
 
 INTRODUCTION = """**Any clip, from here or elsewhere, made steady, or painted anew.** Give the clip, choose what is to
@@ -128,7 +128,12 @@ def lay_out_steady_tab(settings: Settings) -> SteadyLayout:
 def _lay_out_inputs(settings: Settings) -> SteadyInputs:
     with gr.Row(equal_height=False):
         with gr.Column(min_width=300):
-            video = gr.Video(label="your clip", sources=["upload"], height=BOTH_PX, elem_id="steady-video")
+            video = gr.Video(
+                label=f"your clip, up to {MOST_UPLOAD_MB} MB",
+                sources=["upload"],
+                height=BOTH_PX,
+                elem_id="steady-video",
+            )
             facts = gr.Markdown(NO_CLIP, elem_id="steady-facts")
         with gr.Column(min_width=300):
             source = gr.File(

@@ -12,7 +12,7 @@ from ..options import StyleOptions
 from ..style.gallery import style_pictures
 from ..video.pictures import read_picture, resize
 from .atlas_pictures import array
-from .settings import Settings
+from .settings import MOST_UPLOAD_MB, Settings
 from .widgets import Widget, option_widgets
 
 INTRODUCTION = """**Make it look like this picture.** Choose one, or give your own; say what gets its look. A preview
@@ -135,7 +135,12 @@ def _lay_out_targets(settings: Settings) -> tuple[gr.Dropdown, Target, Target, T
             layers = Target([clip, which], *_buttons("layers", "Render in this style"))
         with gr.Tab("Video"):
             gr.Markdown(OF_VIDEO)
-            upload = gr.Video(label="your video", sources=["upload"], height=BEFORE_PX, elem_id="style-video")
+            upload = gr.Video(
+                label=f"your video, up to {MOST_UPLOAD_MB} MB",
+                sources=["upload"],
+                height=BEFORE_PX,
+                elem_id="style-video",
+            )
             video = Target([upload], *_buttons("video", "Paint the video"))
         with gr.Tab("Picture"):
             shown = _picture("your picture", "style-picture")

@@ -9,10 +9,12 @@ from gradio.components import Component
 from ..options import DecomposeOptions
 from .marking import BESIDE, ON
 from .project import WAYS
+from .settings import MOST_UPLOAD_MB
 from .widgets import Widget, option_widgets
 
 Variant = Literal["primary", "secondary"]  # of a button
 IN_SIGHT = (("first_frame", "frames"), ("width", "height"))
+BEST = f"A few seconds of one scene, in which one thing moves, work best; up to {MOST_UPLOAD_MB} MB."
 HOW = {
     "box": "**Click two opposite corners** of a box around the object, in the picture.",
     "strokes": "**Draw** on the object in green and beside it in red, then press 'Use the strokes'.",
@@ -92,7 +94,7 @@ def lay_out_upload() -> UploadStep:
         with gr.Column(scale=1):
             video = gr.Video(label="your video", sources=["upload"], height=345, elem_id="upload")
         with gr.Column(scale=1):
-            facts = gr.Markdown("A few seconds of one scene, in which one thing moves, work best.", elem_id="facts")
+            facts = gr.Markdown(BEST, elem_id="facts")
             scenes = gr.Radio([], label="scene", visible=False, elem_id="scenes")
             options: dict[str, Widget] = {}
             with gr.Accordion("which part of it, how large, and how it is taken apart", open=False, elem_id="how-much"):

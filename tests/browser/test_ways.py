@@ -3,16 +3,17 @@
 The times are written down and not held to, since they are the machine's: `shots/ways.txt`.
 """
 
+import shutil
 import time
 
 import numpy as np
 import pytest
 import torch.nn.functional as F
-from playwright.sync_api import expect
+from playwright.sync_api import expect, sync_playwright
 
 from stablevideo import read_video, write_video
-from tests.browser.canvas import draw, pixels, seek, wait_until_shown
-from tests.browser.test_page import A_VIDEO, JOB_MS, SHOTS, address, page  # noqa: F401 (fixtures)
+from tests.browser.canvas import SOFTWARE, draw, pixels, seek, wait_until_shown
+from tests.browser.test_page import A_VIDEO, JOB_MS, SHOTS, address, page, serving  # noqa: F401 (fixtures)
 from tests.conftest import REAL
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -67,6 +68,18 @@ def test_from_the_first_screen_to_an_edit_of_ones_own(page, tmp_path):  # noqa: 
 
 
 @pytest.fixture
+def own_page(chromium, data, tmp_path):
+    """A page whose clips are a copy, since one is added."""
+    shutil.copytree(data / "sample", tmp_path / "data" / "sample")
+    with serving(tmp_path / "log", "--data", str(tmp_path / "data")) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=SOFTWARE)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(url)
+        yield page
+        browser.close()
+
+
+@pytest.fixture
 def short_bear(tmp_path):
     """50 frames at 384 x 216."""
     path = REAL / "videos" / "bear.mp4"
@@ -79,7 +92,8 @@ def short_bear(tmp_path):
     return small
 
 
-def test_from_a_video_of_ones_own_to_an_edit_of_it(page, short_bear, tmp_path):  # noqa: F811
+def test_from_a_video_of_ones_own_to_an_edit_of_it(own_page, short_bear, tmp_path):
+    page = own_page  # noqa: F811
     wait_until_shown(page)
     newcomer = Newcomer(page)
     newcomer.click(page.get_by_role("tab", name="Your video"))
