@@ -87,7 +87,7 @@ def held_bytes():
 def test_nobody_waits_for_an_edit_and_nothing_is_mixed(served):
     editor = Client(served.address, verbose=False, download_files=False)
     editor.predict("sample", api_name="/load_clip")
-    asked = {"model": "embedded", "resolution": 512, "steps": 100, "seed": 1}
+    asked = {"model": "embedded", "resolution": 768, "steps": 100, "seed": 1}  # longer than the visits
     edit = editor.submit("snow", **asked, api_name="/edit_background")
     while not edit.outputs():  # a first preview: it is at work
         time.sleep(0.05)
