@@ -10,8 +10,10 @@ from .commands.edits import again, edit, recolour, render
 from .commands.interpolate import interpolate
 from .commands.restyles import restyle
 from .commands.styles import stylize
+from .commands.terminal import show
 from .commands.videos import calibrate, deflicker, measure
 from .errors import InputError
+from .hub import telling
 
 command = typer.Typer(add_completion=False, no_args_is_help=True, help="Edit a video with words, without flicker.")
 for function in (
@@ -35,7 +37,8 @@ def main() -> None:
     """Run a command; a wrong input is one sentence on standard error and exit code 2."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        command()
+        with telling(show):
+            command()
     except (InputError, FileNotFoundError) as error:
         print(f"stablevideo: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -107,7 +107,7 @@ def _download(repository: str, folder: Path, patterns: tuple[str, ...]) -> str |
             revision=revision,
             local_dir=folder,
             allow_patterns=list(patterns),
-            tqdm_class=_bar(repository, _TOLD.get()),
+            tqdm_class=None if _TOLD.get() is quiet else _bar(repository, _TOLD.get()),  # else its own bars are drawn
         )
     except Cancelled:
         raise

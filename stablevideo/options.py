@@ -61,7 +61,6 @@ class DiffusionOptions:
     keep_detail: float = option(
         0.0, "how much of the source's fine detail takes the place of what was painted; colours stay", 0.0, 1.0, 0.05
     )
-
     lora: str = option("", "LoRA files that lie in ckpt/lora/, and how strongly, such as 'watercolour 0.8, glow 0.5'")
 
     def __post_init__(self) -> None:

@@ -16,7 +16,6 @@ from ..edit.recolour import recolour as recoloured
 from ..edit.words import edit_with_words
 from ..errors import InputError
 from ..files import whole_file, whole_folder
-from ..hub import telling
 from ..layers.coords import LayerName
 from ..layers.layered_video import LayeredVideo
 from ..options import BackgroundOptions, ForegroundOptions, RecolourOptions, RenderOptions
@@ -71,10 +70,9 @@ def edit(
     clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.2, "loading the clip: "))
     from ..diffusion.editor import load_editor  # takes seconds
 
-    with telling(show):
-        editor = load_editor(model, ckpt, device, offload, safety_checker)
-        words: dict[LayerName, str | None] = {"foreground": foreground, "background": background}
-        edits = edit_with_words(clip, words, editor, front, back, within(show, 0.2, 0.85))
+    editor = load_editor(model, ckpt, device, offload, safety_checker)
+    words: dict[LayerName, str | None] = {"foreground": foreground, "background": background}
+    edits = edit_with_words(clip, words, editor, front, back, within(show, 0.2, 0.85))
     folder = save_edits(clip, log, edits, options, within(show, 0.85, 1, "rendering "))
     finish(folder, clip, output, as_json, {layer: edit.settings for layer, edit in edits.items()})
 
@@ -107,8 +105,7 @@ def again(
     edits: dict[LayerName, Edit] = {}
     for number, each in enumerate(wanted):
         begin, end = (0.2 + 0.65 * count / len(wanted) for count in (number, number + 1))
-        with telling(show):
-            edits[each["layer"]] = edit_again(clip, each, load, within(show, begin, end, f"{each['layer']}: "))
+        edits[each["layer"]] = edit_again(clip, each, load, within(show, begin, end, f"{each['layer']}: "))
     folder = save_edits(clip, log, edits, options, within(show, 0.85, 1, "rendering "))
     finish(folder, clip, output, as_json, {layer: edit.settings for layer, edit in edits.items()})
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..video.pictures import to_uint8
+from ..video.pictures import bounding_box, to_uint8
 
 MERGE_ROUNDS = 3
 # A texel's colour counts half where it lies this far from the others' mean.
@@ -78,11 +78,8 @@ def reach(atlas: Tensor, lifts: Sequence[Lift]) -> Tensor:
 
 def occupied(mask: Tensor) -> tuple[slice, slice, slice]:
     """The smallest window of an atlas [C, h, w] that holds all of a mask [h, w]; empty where the mask is."""
-    spans = []
-    for axis in (1, 0):
-        index = mask.any(axis).nonzero()[:, 0].tolist() or [0, -1]
-        spans.append(slice(index[0], index[-1] + 1))
-    return slice(None), spans[0], spans[1]
+    rows, columns = bounding_box(mask) or (slice(0, 0), slice(0, 0))
+    return slice(None), rows, columns
 
 
 def _weighted_mean(atlas: Tensor, lifts: Sequence[Lift], around: Tensor | None) -> Tensor:

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from torch import Tensor
 
 from ..edit.painting import Edit
 from ..layers.layered_video import LayeredVideo
-from ..video.pictures import resize, to_uint8
+from ..video.pictures import resize, to_uint8, write_picture
 from ..video.write import write_video
 
 SHOWN_PX = 720  # the long side at which an atlas is shown
@@ -21,15 +20,19 @@ def array(picture: Tensor) -> np.ndarray:
 
 def shown_atlas(picture: Tensor) -> np.ndarray:
     """An atlas as the page shows it: uint8 [h, w, 3], its long side at most SHOWN_PX."""
-    scale = min(1.0, SHOWN_PX / max(picture.shape[1:]))
-    height, width = (max(1, round(side * scale)) for side in picture.shape[1:])
-    return array(resize(picture[None].cpu(), (height, width))[0])
+    return array(_at_shown_size(picture))
 
 
 def write_shown(picture: Tensor, path: Path) -> str:
     """Write an atlas as the page shows it, lightly compressed: a page's own way takes ten times as long."""
-    cv2.imwrite(str(path), shown_atlas(picture)[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    write_picture(path, _at_shown_size(picture), quick=True)
     return str(path)
+
+
+def _at_shown_size(picture: Tensor) -> Tensor:
+    scale = min(1.0, SHOWN_PX / max(picture.shape[1:]))
+    height, width = (max(1, round(side * scale)) for side in picture.shape[1:])
+    return resize(picture[None].cpu(), (height, width))[0]
 
 
 def keyframe_pictures(edit: Edit) -> list[tuple[np.ndarray, str]]:

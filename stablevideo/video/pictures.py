@@ -39,10 +39,15 @@ def read_picture(path: Path, alpha: bool = False) -> Tensor:
     return torch.from_numpy(pixels[..., order].copy()).permute(2, 0, 1).float() / 255
 
 
-def write_picture(path: Path, picture: Tensor) -> None:
-    """Write [3, h, w], or [4, h, w] with alpha, in [0, 1] as PNG. Raises OSError where the disk is full."""
+def write_picture(path: Path, picture: Tensor, quick: bool = False) -> None:
+    """Write [3, h, w], or [4, h, w] with alpha, in [0, 1] or uint8, as PNG. Raises OSError where the disk is full.
+
+    `quick` takes a fifth of the time, and a seventh more room.
+    """
     order = [2, 1, 0, 3][: len(picture)]
-    encoded = cv2.imencode(".png", to_uint8(picture.cpu()).permute(1, 2, 0).numpy()[..., order])[1]
+    pixels = picture if picture.dtype == torch.uint8 else to_uint8(picture)
+    how = [cv2.IMWRITE_PNG_COMPRESSION, 1] if quick else []
+    encoded = cv2.imencode(".png", pixels.cpu().permute(1, 2, 0).numpy()[..., order], how)[1]
     path.write_bytes(encoded.tobytes())
 
 
