@@ -2,13 +2,17 @@
 
 import argparse
 import logging
+import os
 from pathlib import Path
+
+if os.environ.get("SPACES_ZERO_GPU"):
+    import spaces  # noqa: F401  before torch, which it changes
 
 from stablevideo.device import resolve
 from stablevideo.errors import InputError
 from stablevideo.places import default_folder
 from stablevideo.ui.page import build_app, launch_options
-from stablevideo.ui.settings import Settings, for_one_person, read_logins
+from stablevideo.ui.settings import Settings, for_one_person, gpu_is_lent, read_logins
 
 
 def main() -> None:
@@ -56,16 +60,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
+    lent = gpu_is_lent() and arguments.device is None
     return Settings(
         data=arguments.data or default_folder("data"),
         ckpt=arguments.ckpt or default_folder("ckpt"),
         log=arguments.log or default_folder("log"),
         model=arguments.model,
-        device=resolve(arguments.device),
+        device=resolve("cpu" if lent else arguments.device),
         offload=arguments.offload,
         safety_checker=not arguments.no_safety_checker,
         one_person=for_one_person(arguments.host, arguments.share),
         keep_clips=arguments.keep_clips,
+        lent_gpu=lent,
     )
 
 

@@ -51,7 +51,8 @@ from .video.read import Video, read_video
 from .video.write import write_video
 
 if TYPE_CHECKING:
-    from .diffusion.editor import Editor, load_editor
+    from .diffusion.editor import Editor
+    from .diffusion.load import load_editor
 
 __all__ = [
     "BackgroundOptions",
@@ -98,7 +99,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # diffusers and transformers take seconds to import; loading and rendering do without them.
     if name in ("Editor", "load_editor"):
-        from .diffusion import editor
+        from .diffusion import load
 
-        return getattr(editor, name)
+        return getattr(load, name)
     raise AttributeError(f"module 'stablevideo' has no attribute {name!r}")

@@ -41,7 +41,7 @@ def option(
 class DiffusionOptions:
     """What edits share; the defaults are the original's. Which options of hints matter depends on those followed."""
 
-    resolution: int = option(512, "short side of what the model paints, in pixels", 256, 768, 64)
+    resolution: int = option(512, "short side of what the model paints, in pixels", 256, 1024, 64)
     steps: int = option(20, "denoising steps", 1, 100)
     guidance: float = option(9.0, "how strictly the picture follows the words", 1.0, 30.0, 0.1)
     eta: float = option(0.0, "fresh noise a step: 0 is DDIM, 1 is DDPM", 0.0, 1.0, 0.05)

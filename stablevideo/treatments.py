@@ -18,7 +18,7 @@ from .progress import Progress, within
 from .video.read import Video
 
 if TYPE_CHECKING:
-    from .diffusion.editor import Editor
+    from .diffusion.picture_editor import PictureEditor
 
 # Of the time of a whole job, that the frames take, about; the rest goes into comparing and measuring.
 COLOURS_SHARE, FLICKER_SHARE, RESTYLE_SHARE = 0.12, 0.85, 0.95
@@ -94,7 +94,7 @@ def take_out_flicker(
     return Treatment("deflickered", begin, guide, FLICKER_SHARE)
 
 
-def paint_anew(video: Video, prompt: str, load: Callable[[], Editor], options: RestyleOptions) -> Treatment:
+def paint_anew(video: Video, prompt: str, load: Callable[[], PictureEditor], options: RestyleOptions) -> Treatment:
     """Restyle by words, as `restyle` does; the model is loaded when the work begins. The clip is the source."""
 
     def begin(progress: Progress) -> Treated:

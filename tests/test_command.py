@@ -174,7 +174,7 @@ def small(monkeypatch):
     """Paint smaller than a person may ask for."""
     module = sys.modules["stablevideo.deflicker.restyle"]
     monkeypatch.setattr(module, "paint_size", lambda size, resolution: (64, 64 * size[1] // size[0]))
-    monkeypatch.setattr("stablevideo.diffusion.editor.free_memory", lambda: None)  # it takes longer than painting
+    monkeypatch.setattr("stablevideo.diffusion.memory.free_memory", lambda: None)  # it takes longer than painting
 
 
 @pytest.mark.usefixtures("small")
@@ -197,10 +197,10 @@ def test_restyle_paints_a_video_anew(run_command, videos, ckpt, tmp_path):
 def test_restyle_paints_every_video_by_every_prompt_and_loads_its_model_once(
     run_command, videos, ckpt, tmp_path, monkeypatch
 ):
-    from stablevideo.diffusion import editor
+    from stablevideo.diffusion import load as loading
 
-    loaded, load = [], editor.load_editor
-    monkeypatch.setattr(editor, "load_editor", lambda *given: loaded.append(given) or load(*given))
+    loaded, load = [], loading.load_editor
+    monkeypatch.setattr(loading, "load_editor", lambda *given: loaded.append(given) or load(*given))
     sources = [videos / "three.mp4", videos / "others.mp4"]
     done = run_command(
         "restyle", *sources, "--prompts", videos / "prompts.txt", *PAINTED, "--ckpt", ckpt, "-o", tmp_path / "all"

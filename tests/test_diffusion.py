@@ -13,8 +13,8 @@ from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, D
 
 from stablevideo import Cancelled, InputError, checkpoint, load_editor
 from stablevideo.diffusion import depth, hints, spec
-from stablevideo.diffusion.editor import offload_modules
 from stablevideo.diffusion.hints import Hint
+from stablevideo.diffusion.memory import offload_modules
 from stablevideo.diffusion.settle import paint_size
 from stablevideo.edit.choice import keyframe_region
 from stablevideo.options import DiffusionOptions
@@ -109,7 +109,7 @@ class TestModels:
     def test_the_original_configuration_file_is_accepted_and_ignored(self, ckpt, tmp_path):
         for name in (*spec.SINGLE_FILES.values(), "cldm_v15.yaml"):
             (tmp_path / name).write_text("model: {}")
-        assert set(spec.find_models(tmp_path)) == {"sd15", "sd15-fast"}
+        assert set(spec.find_models(tmp_path)) == {"sd15", "sd15-fast", "sdxl", "qwen-edit"}
         assert spec.default_model(tmp_path) == "sd15"
 
     def test_single_file_that_is_truncated_or_code(self, tmp_path):

@@ -17,9 +17,9 @@ from torch.nn.functional import avg_pool2d
 from stablevideo import Cancelled, InputError, RestyleOptions, load_editor, read_video, restyle
 from stablevideo.deflicker import deflickered
 from stablevideo.diffusion import frames as frames_module
-from stablevideo.diffusion.editor import offload_modules
 from stablevideo.diffusion.frames import FrameHints, paint_frames
 from stablevideo.diffusion.hints import Hint, canny
+from stablevideo.diffusion.memory import offload_modules
 from stablevideo.diffusion.schedule import EvenDDIM
 from stablevideo.diffusion.smoothing import decoded, smoothing
 from stablevideo.diffusion.windows import shares, smoothing_steps, triangle, windows
@@ -36,7 +36,7 @@ TOGETHER = replace(QUICK, attention=8)
 def _no_garbage_collected():
     """It takes longer than painting anything so small."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("stablevideo.diffusion.editor.free_memory", lambda: None)
+        patch.setattr("stablevideo.diffusion.memory.free_memory", lambda: None)
         yield
 
 

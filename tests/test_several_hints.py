@@ -23,6 +23,7 @@ from stablevideo.deflicker.restyle import check_restyle
 from stablevideo.diffusion import hints as hints_module
 from stablevideo.diffusion import spec, weights
 from stablevideo.diffusion.hints import Hint, HintMakers, canny
+from stablevideo.diffusion.published import CONTROLNET_FOLDERS, SD15
 from stablevideo.edit.whole_frames import saved_keyframes
 from stablevideo.metrics import luma
 from stablevideo.options import HINT_KINDS, DiffusionOptions
@@ -44,7 +45,7 @@ def several(ckpt, tmp_path_factory):
     ignored = shutil.ignore_patterns("model.json", "controlnet_*")
     shutil.copytree(ckpt / "embedded", embedded, ignore=ignored)
     for seed, kind in enumerate(("depth", "picture", "tile")):
-        with_values(embedded / "controlnet", embedded / spec.CONTROLNET_FOLDERS[kind], seed)
+        with_values(embedded / "controlnet", embedded / CONTROLNET_FOLDERS[kind], seed)
     return folder
 
 
@@ -189,26 +190,26 @@ def hub(several, tmp_path, monkeypatch):
 
     def folder(repository, ckpt, patterns, needed=None, instead=""):
         asked[repository] = patterns
-        return several / "several" if repository == spec.SD15 else tmp_path / repository.split("/")[1]
+        return several / "several" if repository == SD15.repository else tmp_path / repository.split("/")[1]
 
     monkeypatch.setattr(weights, "hub_folder", folder)
-    for published in spec.CONTROLNETS.values():
+    for each in SD15.controlnets.values():
         own = several / "several" / "controlnet"
-        place = tmp_path / published.repository.split("/")[1]
+        place = tmp_path / each.repository.split("/")[1]
         place.mkdir()
         shutil.copy(own / "config.json", place)
         values = load_file(own / WEIGHTS)
-        if published.weights.endswith(".bin"):
-            torch.save(values, place / published.weights)
+        if each.weights.endswith(".bin"):
+            torch.save(values, place / each.weights)
         else:
-            save_file(values, place / published.weights, {"format": "pt"})
+            save_file(values, place / each.weights, {"format": "pt"})
     return asked
 
 
 class TestHub:
     def test_each_is_asked_for_by_its_own_when_first_used(self, hub, tmp_path):
         editor = load_editor("sd15", tmp_path, "cpu")
-        first = {spec.SD15, "lllyasviel/control_v11p_sd15_canny", "lllyasviel/control_v11f1p_sd15_depth"}
+        first = {SD15.repository, "lllyasviel/control_v11p_sd15_canny", "lllyasviel/control_v11f1p_sd15_depth"}
         assert set(hub) == first
         assert editor.kinds == HINT_KINDS
         published = {
@@ -222,7 +223,7 @@ class TestHub:
             paint(editor, hint(kind))
             assert repository in hub
             assert len(hub) == count
-        assert all(len(patterns) == 2 for name, patterns in hub.items() if name != spec.SD15)
+        assert all(len(patterns) == 2 for name, patterns in hub.items() if name != SD15.repository)
 
     def test_a_pickle_gives_what_safetensors_give_and_no_code_is_run(self, hub, tmp_path):
         editor = load_editor("sd15", tmp_path, "cpu")
@@ -241,16 +242,16 @@ class TestHub:
         paint(load_editor("sd15", tmp_path, "cpu"), hint("tile"))
 
     def test_what_lies_there_is_used_without_asking(self, tmp_path):
-        for kind, published in spec.CONTROLNETS.items():
+        for kind, each in SD15.controlnets.items():
             folder = tmp_path / kind
             folder.mkdir()
             (folder / "config.json").touch()
-            (folder / published.weights).touch()
-            assert spec.is_whole(folder, published.needed)
-            (folder / published.weights).rename(folder / WEIGHTS)
-            assert spec.is_whole(folder, published.needed)
+            (folder / each.weights).touch()
+            assert spec.is_whole(folder, each.needed)
+            (folder / each.weights).rename(folder / WEIGHTS)
+            assert spec.is_whole(folder, each.needed)
             (folder / WEIGHTS).unlink()
-            assert not spec.is_whole(folder, published.needed)
+            assert not spec.is_whole(folder, each.needed)
 
 
 class TestChoosing:

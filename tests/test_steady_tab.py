@@ -189,7 +189,7 @@ def small(monkeypatch):
     """Paint smaller than a person may ask for."""
     module = sys.modules["stablevideo.deflicker.restyle"]
     monkeypatch.setattr(module, "paint_size", lambda size, resolution: (64, 128))
-    monkeypatch.setattr("stablevideo.diffusion.editor.free_memory", lambda: None)  # it takes longer than painting
+    monkeypatch.setattr("stablevideo.diffusion.memory.free_memory", lambda: None)  # it takes longer than painting
 
 
 PAINTED = {"model": "embedded", "steps": 2, "seed": 5, "api_name": "/restyle"}

@@ -68,7 +68,7 @@ def edit(
     front = ForegroundOptions(**{**spec.defaults, **picked(ForegroundOptions, given)})
     spec.check_hints(front)
     clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.2, "loading the clip: "))
-    from ..diffusion.editor import load_editor  # takes seconds
+    from ..diffusion.load import load_editor  # takes seconds
 
     editor = load_editor(model, ckpt, device, offload, safety_checker)
     words: dict[LayerName, str | None] = {"foreground": foreground, "background": background}
@@ -97,9 +97,10 @@ def again(
     options = render_options(given, output, size)
     wanted = read_settings(settings)
     clip = load_clip(clip_folder(data, name), device, progress=within(show, 0, 0.2, "loading the clip: "))
-    from ..diffusion.editor import Editor, load_editor  # takes seconds
+    from ..diffusion.load import load_editor  # takes seconds
+    from ..diffusion.picture_editor import PictureEditor
 
-    def load(model: str) -> Editor:
+    def load(model: str) -> PictureEditor:
         return load_editor(model, ckpt, device, offload, safety_checker)
 
     edits: dict[LayerName, Edit] = {}

@@ -20,7 +20,7 @@ from .outputs import check_video_name, file_names, write_beside
 from .terminal import end_line, show
 
 if TYPE_CHECKING:
-    from ..diffusion.editor import Editor
+    from ..diffusion.picture_editor import PictureEditor
 
 LOADED = 0.02  # of the time, when the model is there
 
@@ -60,9 +60,10 @@ def restyle(
     # What is wrong with any of them shows before anything is painted.
     spec = find_model(model, ckpt)
     options = RestyleOptions(**{**spec.defaults, **given})
+    spec.check_video()
     spec.check_hints(options)
     jobs = _jobs(videos, _prompts(prompt, prompts), output)
-    from ..diffusion.editor import load_editor  # takes seconds
+    from ..diffusion.load import load_editor  # takes seconds
 
     show(0, "loading the model")
     editor = load_editor(model, ckpt, device, offload, safety_checker)
@@ -79,7 +80,7 @@ def restyle(
 
 
 def _painted(
-    jobs: list[Job], editor: "Editor", options: RestyleOptions, progress: Progress
+    jobs: list[Job], editor: "PictureEditor", options: RestyleOptions, progress: Progress
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Do the jobs, one after the other: what was made, and in words what was not. The only one's error is raised."""
     made, failed = [], []

@@ -25,6 +25,7 @@ from .steady_motion import deflickered
 if TYPE_CHECKING:
     from ..diffusion.editor import Editor
     from ..diffusion.frames import FrameHints
+    from ..diffusion.picture_editor import PictureEditor
 
 # Frames, each [1, 3, h, w] in [0, 1], and the video whose motion they have -> as many, steadier.
 Smoother = Callable[[Iterator[Tensor], Video], Iterator[Tensor]]
@@ -55,7 +56,7 @@ class Restyled:
 def restyle(
     video: Video,
     prompt: str,
-    editor: "Editor",
+    editor: "PictureEditor",
     options: RestyleOptions | None = None,
     progress: Progress = quiet,
     smoother: Smoother | None = None,
@@ -76,9 +77,10 @@ def restyle(
         The progress callback says so; nothing is left behind.
     """
     # diffusers takes seconds to import, and whoever has an editor has it already.
-    from ..diffusion.frames import paint_frames
+    from ..diffusion.frames import paint_frames, with_controlnets
     from ..diffusion.smoothing import decoded
 
+    editor = with_controlnets(editor)
     options = with_seed(options or RestyleOptions(**editor.spec.defaults))
     strengths = check_restyle(prompt, editor, options)
     size = paint_size(video.size, options.resolution)
@@ -101,10 +103,11 @@ def restyle(
     return Restyled(frames, {"video": video.path.name, **settings_of(prompt, editor, strengths, options)})
 
 
-def check_restyle(prompt: str, editor: "Editor", options: RestyleOptions) -> dict[HintKind, float]:
+def check_restyle(prompt: str, editor: "PictureEditor", options: RestyleOptions) -> dict[HintKind, float]:
     """Raise InputError for what `restyle` would refuse of these, whatever the video; else which hints are followed."""
-    from ..diffusion.frames import check_frames
+    from ..diffusion.frames import check_frames, with_controlnets
 
+    editor = with_controlnets(editor)
     strengths = editor.strengths(options, "depth")
     if not options.strengths() and AUTO.keys() <= set(editor.kinds):
         strengths = AUTO

@@ -7,24 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import MultiControlNetModel, StableDiffusionControlNetPipeline
+from diffusers import MultiControlNetModel
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
-from ..device import free_memory, resolve
 from ..errors import InputError
 from ..options import DiffusionOptions, HintKind
-from ..places import default_folder
 from ..progress import Progress, quiet
 from .embedding import move_grain
 from .hints import Hint, HintMaker, HintMakers, HintsMaker, common_size
 from .lora import FOLDER as LORA_FOLDER
 from .lora import Loras
+from .memory import memory
 from .schedule import WienerDDIM
 from .settle import full_prompt
-from .spec import ModelSpec, check_kinds, find_model
-from .steps import AfterStep, Known, Watch, encode, latent_mask
-from .weights import build_pipeline, load_controlnet, load_parts
+from .spec import ModelSpec, check_kinds
+from .steps import AfterStep, Known, Watch, check_steps, encode, latent_mask
+from .weights import ControlNetPipeline, load_controlnet
 
 
 @dataclass
@@ -52,7 +51,7 @@ class Editor:
     """
 
     spec: ModelSpec
-    pipeline: StableDiffusionControlNetPipeline
+    pipeline: ControlNetPipeline
     controlnets: dict[HintKind, Any]
     makers: HintMakers
     ckpt: Path
@@ -119,11 +118,7 @@ class Editor:
 
     def check(self, prompt: str, options: DiffusionOptions) -> None:
         """Raise InputError for what `paint` would refuse, before any work is done."""
-        if not prompt.strip():
-            raise InputError("the prompt is empty; write what should be seen.")
-        most = self.spec.most_steps
-        if options.steps > most:
-            raise InputError(f"{self.name} takes at most {most} steps, got {options.steps}; give fewer.")
+        check_steps(self.spec, prompt, options)
         self.loras.check(options.loras())
 
     def check_hint(self, kind: str) -> None:
@@ -179,7 +174,7 @@ class Editor:
         pipeline, size = self.pipeline, common_size(hints)
         shown, scales = [each.picture[None] for each in hints], [each.strength * options.hint_scale for each in hints]
         several = len(hints) > 1
-        with self.following([each.kind for each in hints], options), torch.inference_mode(), self.memory(size):
+        with self.following([each.kind for each in hints], options), torch.inference_mode(), memory(pipeline, size):
             latents = self.noise(size, generator)
             known = None
             if start is not None and seen is not None and strength < 1:
@@ -199,7 +194,7 @@ class Editor:
                 output_type="pt",
                 callback_on_step_end=AfterStep(progress, options.steps, known, watch),
             )
-        if result.nsfw_content_detected and result.nsfw_content_detected[0]:
+        if any(getattr(result, "nsfw_content_detected", None) or ()):
             raise InputError("the safety checker held the picture back; change the prompt or the seed.")
         # A copy made outside inference mode, so that networks can be trained on it.
         return result.images[0].float().cpu()
@@ -246,68 +241,3 @@ class Editor:
         mask = latent_mask(seen.to(self.device), (noise.shape[2], noise.shape[3]))
         looks_away = isinstance(self.pipeline.scheduler, WienerDDIM)
         return Known(clean, noise, mask, round(kept * steps), kept if looks_away else 0.0)
-
-    @contextmanager
-    def memory(self, size: tuple[int, int]) -> Iterator[None]:
-        """What was held on the device is given back at the end; that it was too little is said in a sentence."""
-        try:
-            yield
-        except torch.OutOfMemoryError:
-            raise InputError(
-                f"the device ran out of memory at {size[1]}x{size[0]}; lower the resolution, or start with --offload."
-            ) from None
-        finally:
-            self.pipeline.maybe_free_model_hooks()
-            free_memory()
-
-
-def load_editor(
-    name: str | None = None,
-    ckpt: Path | str | None = None,
-    device: torch.device | str | None = None,
-    offload: bool = False,
-    safety_checker: bool = True,
-) -> Editor:
-    """Load a model by name; by default Stable Diffusion 1.5 if its weights lie in `ckpt`, else the embedded.
-
-    Parameters
-    ----------
-    ckpt
-        The folder with the weights; the home's by default, wherever one works.
-    device
-        `cuda`, `mps` or `cpu`; the best there is by default. float16 on CUDA, else float32.
-    offload
-        On CUDA, keep each module on the CPU until its turn: less memory on the device, a little slower.
-    safety_checker
-        Hold back pictures that Stable Diffusion's checker flags, where its weights lie with the model.
-
-    Raises
-    ------
-    InputError
-        Unknown name, a device that is not there, or weights that are missing or do not fit.
-    """
-    ckpt = default_folder("ckpt") if ckpt is None else Path(ckpt)
-    spec = find_model(name, ckpt)
-    place = resolve(device)
-    dtype = torch.float16 if place.type == "cuda" else torch.float32
-    parts = load_parts(spec, ckpt, dtype)
-    pipeline = build_pipeline(spec, ckpt, parts, safety_checker)
-    pipeline.set_progress_bar_config(disable=True)
-    pipeline.vae.enable_slicing()
-    offload = offload and place.type == "cuda"
-    if offload:
-        offload_modules(pipeline, place)
-    else:
-        pipeline.to(place)
-        for controlnet in parts.controlnets.values():
-            controlnet.to(place)
-    return Editor(spec, pipeline, parts.controlnets, HintMakers(ckpt, place), ckpt, place, offload)
-
-
-def offload_modules(pipeline: StableDiffusionControlNetPipeline, device: torch.device) -> None:
-    """Keep every module on the CPU until its turn, the safety checker too, which diffusers would leave on the device.
-
-    The ControlNet that waits for its hint lies on the CPU; the one in the pipeline is under its hooks.
-    """
-    pipeline._exclude_from_cpu_offload = []
-    pipeline.enable_model_cpu_offload(device=device)

@@ -18,9 +18,11 @@ from ..options import HintKind, RestyleOptions
 from ..progress import Progress, quiet, within
 from .colour_attention import colour_attention
 from .editor import Editor
+from .memory import memory
+from .picture_editor import PictureEditor
 from .schedule import EvenDDIM, WienerDDIM
-from .settle import full_prompt
 from .smoothing import Smooth, smoothing
+from .told import Told, tell
 from .windows import shares, smoothing_steps, windows
 
 
@@ -41,6 +43,14 @@ class FrameHints:
     kind: HintKind
     hints: Tensor
     strength: float = 1.0
+
+
+def with_controlnets(editor: PictureEditor) -> Editor:
+    """The same editor. Raises InputError for one that changes single pictures."""
+    editor.spec.check_video()
+    if not isinstance(editor, Editor):
+        raise InputError(f"{editor.name} paints single pictures here; restyle a video on a page of your own.")
+    return editor
 
 
 def check_frames(editor: Editor, prompt: str, kinds: Sequence[str], options: RestyleOptions) -> None:
@@ -103,9 +113,9 @@ def paint_frames(
     scheduler = cast(EvenDDIM, editor.pipeline.scheduler)
     if chroma is None:
         chroma = torch.zeros(count, 2, *(side // editor.pipeline.vae_scale_factor for side in size))
-    with editor.following([each.kind for each in hints], options), editor.memory(size):
+    with editor.following([each.kind for each in hints], options), memory(editor.pipeline, size):
         latents = _beginning(editor, count, size, options.shared_noise, generator)
-        brush = _Brush(editor, _words(editor, prompt, options), hints, chroma, options)
+        brush = _Brush(editor, tell(editor, prompt, options, size), hints, chroma, options)
         scheduler.set_timesteps(options.steps, device="cpu")
         smoothed = smoothing_steps(options.steps) if smooth else frozenset()
         held = None  # what smoothing changed, and a network that hardly looks at its samples does not see in them
@@ -125,10 +135,10 @@ def paint_frames(
 
 @dataclass(frozen=True)
 class _Brush:
-    """What every frame is painted with at every step; `words` are [1 or 2, n, c], without and with under guidance."""
+    """What every frame is painted with at every step."""
 
     editor: Editor
-    words: Tensor
+    told: Told
     hints: Sequence[FrameHints]
     chroma: Tensor
     options: RestyleOptions
@@ -147,10 +157,10 @@ class _Brush:
 
     def _prediction(self, latents: Tensor, timestep: Tensor, span: slice) -> Tensor:
         """What it says of one window's frames, under guidance, as float32 on the CPU."""
-        pipeline, options, halves = self.editor.pipeline, self.options, len(self.words)
+        pipeline, options, halves = self.editor.pipeline, self.options, self.told.halves
         sample = pipeline.scheduler.scale_model_input(latents[span], timestep)
         sample = sample.to(self.editor.device, self.editor.dtype).repeat(halves, 1, 1, 1)
-        words = self.words.repeat_interleave(span.stop - span.start, 0)
+        words = self.told.of(span.stop - span.start)
         shown = [self._hint(each, span).repeat(halves, 1, 1, 1) for each in self.hints]
         scales = [each.strength * options.hint_scale for each in self.hints]
         several = len(self.hints) > 1
@@ -158,7 +168,7 @@ class _Brush:
             down, middle = pipeline.controlnet(
                 sample,
                 timestep,
-                encoder_hidden_states=words,
+                **words,
                 controlnet_cond=shown if several else shown[0],
                 conditioning_scale=scales if several else scales[0],
                 return_dict=False,
@@ -166,7 +176,7 @@ class _Brush:
             said = pipeline.unet(
                 sample,
                 timestep,
-                encoder_hidden_states=words,
+                **words,
                 down_block_additional_residuals=down,
                 mid_block_additional_residual=middle,
                 return_dict=False,
@@ -198,15 +208,6 @@ def _beginning(editor: Editor, count: int, size: tuple[int, int], shared: bool, 
     """Pure noise for all frames [T, c, h / 8, w / 8], float32 on the CPU: one drawn for all, or for each its own."""
     drawn = torch.cat([editor.noise(size, generator) for _ in range(1 if shared else count)])
     return drawn.float().cpu().repeat(count if shared else 1, 1, 1, 1)
-
-
-def _words(editor: Editor, prompt: str, options: RestyleOptions) -> Tensor:
-    """The prompt as the network takes it [1, n, c], behind the negative one [2, n, c] under guidance."""
-    guided = options.guidance > 1
-    said, unsaid = editor.pipeline.encode_prompt(
-        full_prompt(prompt, options), editor.device, 1, guided, options.negative_prompt
-    )
-    return torch.cat([unsaid, said]) if guided else said
 
 
 def _stepped(

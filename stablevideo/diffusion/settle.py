@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..options import DiffusionOptions, HintKind
 
 if TYPE_CHECKING:
-    from .editor import Editor
+    from .picture_editor import PictureEditor
 
 Options = TypeVar("Options", bound=DiffusionOptions)
 
@@ -33,7 +33,7 @@ def full_prompt(prompt: str, options: DiffusionOptions) -> str:
 
 
 def settings_of(
-    prompt: str, editor: "Editor", strengths: Mapping[HintKind, float], options: DiffusionOptions
+    prompt: str, editor: "PictureEditor", strengths: Mapping[HintKind, float], options: DiffusionOptions
 ) -> dict[str, Any]:
     """All that is needed to paint it again, and what it was painted on.
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..progress import Progress, quiet
 from .editor import Editor
+from .memory import memory
 from .steps import encode
 
 # Frames, each [1, 3, h, w] in [0, 1], in order -> as many, in order.
@@ -19,7 +20,7 @@ def decoded(editor: Editor, latents: Tensor) -> Iterator[Tensor]:
 
     Raises InputError where the safety checker holds a frame back, or the device runs out of memory.
     """
-    with editor.memory(_size(editor, latents)):
+    with memory(editor.pipeline, _size(editor, latents)):
         for i, latent in enumerate(latents):
             picture = _decode(editor, latent[None])
             if _held_back(editor, picture):
@@ -90,5 +91,7 @@ def _encode(editor: Editor, frame: Tensor) -> Tensor:
 @torch.no_grad()
 def _held_back(editor: Editor, picture: Tensor) -> bool:
     """Whether the model's safety checker, where it has one, flags a picture [1, 3, h, w] in [0, 1]."""
+    if not hasattr(editor.pipeline, "run_safety_checker"):
+        return False  # XL comes without one
     checked = editor.pipeline.run_safety_checker((picture * 2 - 1).to(editor.device), editor.device, editor.dtype)[1]
     return bool(checked and checked[0])

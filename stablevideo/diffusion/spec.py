@@ -3,60 +3,17 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import InputError
 from ..hub import is_whole, local_folder
 from ..options import DiffusionOptions, HintKind
+from .published import CONTROLNET_FOLDERS, QWEN_EDIT, SD15, SDXL, Base, base_of
 
-
-@dataclass(frozen=True)
-class Published:
-    """A ControlNet on the Hub, and its smallest file of weights."""
-
-    repository: str
-    weights: str = "diffusion_pytorch_model.fp16.safetensors"
-
-    @property
-    def patterns(self) -> tuple[str, ...]:
-        """What is downloaded."""
-        return "config.json", self.weights
-
-    @property
-    def needed(self) -> tuple[str, ...]:
-        """What a folder of it must hold to be used as it is: safetensors do where a pickle is published, too."""
-        safe = self.weights.endswith(".safetensors")
-        return "config.json", "*.safetensors" if safe else "diffusion_pytorch_model.*"
-
-
-SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-CONTROLNETS: dict[HintKind, Published] = {
-    "canny": Published("lllyasviel/control_v11p_sd15_canny"),
-    "depth": Published("lllyasviel/control_v11f1p_sd15_depth"),
-    "picture": Published("lllyasviel/control_v11e_sd15_ip2p"),
-    # No safetensors are published: a pickle, which is read as tensors alone.
-    "tile": Published("lllyasviel/control_v11f1e_sd15_tile", "diffusion_pytorch_model.bin"),
-    # Published in float32 alone.
-    "brightness": Published("latentcat/control_v1p_sd15_brightness", "diffusion_pytorch_model.safetensors"),
-    "softedge": Published("lllyasviel/control_v11p_sd15_softedge"),
-    "lineart": Published("lllyasviel/control_v11p_sd15_lineart"),
-}
 # Loaded with a model, where it has them; the others when they are first asked for.
 FIRST_KINDS: tuple[HintKind, ...] = ("canny", "depth")
-# Where a folder model keeps the ControlNet of each hint.
-CONTROLNET_FOLDERS: dict[HintKind, str] = {
-    kind: "controlnet" if kind == "canny" else f"controlnet_{kind}" for kind in CONTROLNETS
-}
-# What is downloaded of the base model, and what a folder of it must hold to be used as it is.
-SD15_PATTERNS = ("*/*.json", "*/*.txt", "model_index.json", "*/*model.fp16.safetensors")
-SD15_NEEDED = (
-    "model_index.json",
-    "scheduler/*.json",
-    "tokenizer/*.json",
-    *(f"{part}/{files}" for part in ("text_encoder", "unet", "vae") for files in ("config.json", "*.safetensors")),
-)
 SINGLE_FILES: dict[HintKind, str] = {"canny": "control_sd15_canny.pth", "depth": "control_sd15_depth.pth"}
 
 
@@ -64,16 +21,17 @@ SINGLE_FILES: dict[HintKind, str] = {"canny": "control_sd15_canny.pth", "depth":
 class ModelSpec:
     """A model that can be asked for by name.
 
-    `defaults` are option values that suit it better than the general ones; `most_detail` says of which words how much
-    of the source's detail they bear; `form` says where it lies; `folder` is its own where it is a folder of `ckpt/`,
-    else `ckpt/`.
+    `form` says where it lies; `folder` is its own where it is a folder of `ckpt/`, else `ckpt/`; `base` is what it is,
+    or is built like. `defaults` are option values that suit it better than the general ones; `most_detail` says of
+    which words how much of the source's detail they bear.
     """
 
     name: str
     title: str
     form: Literal["folder", "single", "hub"]
     folder: Path
-    licence: str = "CreativeML OpenRAIL-M"  # Stable Diffusion 1.5's
+    base: Base
+    licence: str
     defaults: dict[str, Any] = field(default_factory=dict)
     most_detail: dict[str, float] = field(default_factory=dict)
     fast: bool = False
@@ -82,13 +40,13 @@ class ModelSpec:
     @property
     def is_here(self) -> bool:
         """Whether it paints without a download."""
-        return self.form != "hub" or _hub_is_local(self.folder)
+        return self.form != "hub" or _hub_is_local(self.base, self.folder)
 
     @property
     def kinds(self) -> tuple[HintKind, ...]:
         """The hints that it can follow: those that a folder has a ControlNet for, else all that are published."""
-        if self.form != "folder":
-            return tuple(CONTROLNETS)
+        if self.form != "folder" or self.base.instructed:
+            return self.base.kinds
         return tuple(kind for kind, name in CONTROLNET_FOLDERS.items() if (self.folder / name).is_dir())
 
     @property
@@ -101,6 +59,14 @@ class ModelSpec:
         words = " ".join(re.findall(r"\w+", prompt.lower()))
         most = (amount for phrase, amount in self.most_detail.items() if f" {phrase} " in f" {words} ")
         return min(options.keep_detail, *most, 1.0)
+
+    def check_video(self) -> None:
+        """Raise InputError for a model that changes single pictures, and cannot paint frames that agree."""
+        if self.base.instructed:
+            raise InputError(
+                f"{self.name} changes one picture at a time, so frames would not agree; edit layers with it, or "
+                "choose a model that follows hints."
+            )
 
     def check_hints(self, options: DiffusionOptions) -> None:
         """Raise InputError for a hint asked for that it has no ControlNet for."""
@@ -118,25 +84,48 @@ def find_models(ckpt: Path) -> dict[str, ModelSpec]:
     """Every model that can be asked for: what lies in `ckpt/` first, then what the Hub would give."""
     found: dict[str, ModelSpec] = {}
     if (ckpt / "embedded" / "unet").is_dir():
-        title = "embedded: small, built in, a limited vocabulary, no download"
-        folder = ckpt / "embedded"
-        found["embedded"] = ModelSpec("embedded", title, "folder", folder, *_says(folder))
+        found["embedded"] = _in_folder(
+            ckpt / "embedded", "embedded: small, built in, a limited vocabulary, no download"
+        )
+    downloaded = {local_folder(base.repository, ckpt).name for base in (SD15, SDXL, QWEN_EDIT)}
     for folder in sorted(path.parent for path in ckpt.glob("*/model_index.json")):
-        if folder.name not in ("embedded", local_folder(SD15, ckpt).name):
-            found[folder.name] = ModelSpec(folder.name, f"{folder.name}: in ckpt/", "folder", folder, *_says(folder))
-    single = _single_files_are_there(ckpt)
-    where = "in ckpt/" if single or _hub_is_local(ckpt) else "4 GB, downloaded on first use"
-    form: Literal["single", "hub"] = "single" if single else "hub"
-    found["sd15"] = ModelSpec("sd15", f"Stable Diffusion 1.5: {where}", form, ckpt)
+        if folder.name not in downloaded | {"embedded"}:
+            found[folder.name] = _in_folder(folder, f"{folder.name}: in ckpt/")
+    sd15 = _single_or_hub("sd15", "Stable Diffusion 1.5", ckpt)
     quick = {"steps": 6, "guidance": 1.5}
-    title = f"Stable Diffusion 1.5, fast (LCM, 4 to 8 steps): {where}"
-    found["sd15-fast"] = ModelSpec("sd15-fast", title, form, ckpt, defaults=quick, fast=True, most_steps=50)
-    return found
+    fast = replace(
+        _single_or_hub("sd15-fast", "Stable Diffusion 1.5, fast (LCM, 4 to 8 steps)", ckpt),
+        defaults=quick,
+        fast=True,
+        most_steps=50,
+    )
+    sdxl = _on_the_hub("sdxl", "Stable Diffusion XL, finer, at 1024 pixels", SDXL, ckpt)
+    qwen = _on_the_hub("qwen-edit", "Qwen-Image-Edit, which takes instructions", QWEN_EDIT, ckpt)
+    return found | {spec.name: spec for spec in (sd15, fast, sdxl, qwen)}
+
+
+def _in_folder(folder: Path, title: str) -> ModelSpec:
+    """A diffusers folder with its card."""
+    base = base_of(str(read_json(folder / "model_index.json").get("_class_name", "")))
+    licence, values, most_detail = _says(folder)
+    return ModelSpec(folder.name, title, "folder", folder, base, licence, base.defaults | values, most_detail)
+
+
+def _on_the_hub(name: str, title: str, base: Base, ckpt: Path) -> ModelSpec:
+    where = "in ckpt/" if _hub_is_local(base, ckpt) else f"{base.size_gb} GB, downloaded on first use"
+    return ModelSpec(name, f"{title}: {where}", "hub", ckpt, base, base.licence, base.defaults)
+
+
+def _single_or_hub(name: str, title: str, ckpt: Path) -> ModelSpec:
+    """Stable Diffusion 1.5, from the original's single files where they lie in `ckpt/`."""
+    if _single_files_are_there(ckpt):
+        return ModelSpec(name, f"{title}: in ckpt/", "single", ckpt, SD15, SD15.licence)
+    return _on_the_hub(name, title, SD15, ckpt)
 
 
 def default_model(ckpt: Path) -> str:
     """Stable Diffusion 1.5 where its weights lie in `ckpt/`, else the embedded model."""
-    local = _single_files_are_there(ckpt) or _hub_is_local(ckpt)
+    local = _single_files_are_there(ckpt) or _hub_is_local(SD15, ckpt)
     return "embedded" if "embedded" in find_models(ckpt) and not local else "sd15"
 
 
@@ -151,13 +140,17 @@ def find_model(name: str | None, ckpt: Path) -> ModelSpec:
 
 def read_card(folder: Path) -> dict[str, Any]:
     """What a folder's `model.json` says of its model; nothing where there is none. Raises InputError for no JSON."""
-    card = folder / "model.json"
+    return read_json(folder / "model.json")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A file's JSON object; an empty one where there is no file. Raises InputError for anything else."""
     try:
-        found = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (OSError, ValueError) as error:
-        raise InputError(f"{card} must hold JSON: {error}") from None
+        raise InputError(f"{path} must hold JSON: {error}") from None
     if not isinstance(found, dict):
-        raise InputError(f"{card} must hold a JSON object, got {type(found).__name__}.")
+        raise InputError(f"{path} must hold a JSON object, got {type(found).__name__}.")
     return found
 
 
@@ -187,7 +180,7 @@ def _single_files_are_there(ckpt: Path) -> bool:
     return all((ckpt / name).is_file() for name in SINGLE_FILES.values())
 
 
-def _hub_is_local(ckpt: Path) -> bool:
-    first = (CONTROLNETS[kind] for kind in FIRST_KINDS)
+def _hub_is_local(base: Base, ckpt: Path) -> bool:
+    first = (base.controlnets[kind] for kind in FIRST_KINDS if kind in base.controlnets)
     controlnets = (is_whole(local_folder(each.repository, ckpt), each.needed) for each in first)
-    return is_whole(local_folder(SD15, ckpt), SD15_NEEDED) and all(controlnets)
+    return is_whole(local_folder(base.repository, ckpt), base.needed) and all(controlnets)

@@ -6,10 +6,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
+from ..errors import InputError
+from ..options import DiffusionOptions
 from ..progress import Progress
+from .spec import ModelSpec
 
 # A latent counts as seen where this much of its pixels is.
 NEARLY_ALL = 0.8
@@ -27,9 +30,9 @@ class Known:
     Attributes
     ----------
     clean, noise
-        [1, c, h / 8, w / 8] both: the picture encoded, and the noise that painting starts from.
+        [1, c, h / 8, w / 8] both, or tokens [1, n, c]: the picture encoded, and the noise that painting starts from.
     mask
-        bool [1, 1, h / 8, w / 8]: where it is known.
+        bool [1, 1, h / 8, w / 8], or [1, n, 1]: where it is known.
     steps
         So many steps start from it; after them it may change.
     kept
@@ -44,7 +47,10 @@ class Known:
 
     def put_back(self, scheduler: Any, latents: Tensor, index: int) -> Tensor:
         """Latents with what is known in its place, at the noise of the step with that index."""
-        noised = scheduler.add_noise(self.clean, self.noise, scheduler.timesteps[index][None])
+        if isinstance(scheduler, FlowMatchEulerDiscreteScheduler):
+            noised = torch.lerp(self.clean, self.noise, float(scheduler.sigmas[index]))
+        else:
+            noised = scheduler.add_noise(self.clean, self.noise, scheduler.timesteps[index][None])
         return torch.where(self.mask, noised, latents)
 
     def hold(self, scheduler: Any, latents: Tensor, index: int) -> Tensor:
@@ -52,6 +58,14 @@ class Known:
         at_end = index == len(scheduler.timesteps)
         known = torch.where(self.mask, self.clean, latents) if at_end else self.put_back(scheduler, latents, index)
         return latents.lerp(known, self.kept)
+
+
+def check_steps(spec: ModelSpec, prompt: str, options: DiffusionOptions) -> None:
+    """Raise InputError where there are no words, or more steps than the model takes."""
+    if not prompt.strip():
+        raise InputError("the prompt is empty; write what should be seen.")
+    if options.steps > spec.most_steps:
+        raise InputError(f"{spec.name} takes at most {spec.most_steps} steps, got {options.steps}; give fewer.")
 
 
 def encode(vae: Any, picture: Tensor) -> Tensor:
@@ -83,13 +97,14 @@ class AfterStep:
     steps: int
     known: Known | None = None
     watch: Watch | None = None
+    rough: Callable[[Any, Tensor], Tensor] = rough_picture  # the VAE and latents -> what is shown
 
     def __call__(self, pipeline: Any, index: int, timestep: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Report the step, and put back what is known where the next one starts from it."""
         self.report((index + 1) / self.steps, f"step {index + 1} of {self.steps}")
         following = index + 1
         if self.watch is not None and following < self.steps:
-            self.watch(rough_picture(pipeline.vae, tensors["latents"]))
+            self.watch(self.rough(pipeline.vae, tensors["latents"]))
         if self.known is not None:
             scheduler, latents = pipeline.scheduler, tensors["latents"]
             if following <= self.known.steps and following < len(scheduler.timesteps):

@@ -1,14 +1,15 @@
 """Which models can paint, where their weights lie, and how a pipeline is put together from them.
 
-Three forms: diffusers folders in `ckpt/` (the embedded model is one), the original single files
-`control_sd15_canny.pth` and `control_sd15_depth.pth` (base model and ControlNet in one), and the Hub,
-which is asked into `ckpt/` where neither lies there. Only the ControlNets of the usual hints are loaded with a model.
+Three forms: diffusers folders in `ckpt/` (the embedded model is one), of Stable Diffusion 1.5's parts or XL's, the
+original single files `control_sd15_canny.pth` and `control_sd15_depth.pth` (base model and ControlNet in one), and the
+Hub, which is asked into `ckpt/` where neither lies there. Only the ControlNets of the usual hints are loaded with a
+model.
 """
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import diffusers
 import torch
@@ -19,28 +20,28 @@ from diffusers import (
     ControlNetModel,
     LCMScheduler,
     StableDiffusionControlNetPipeline,
+    StableDiffusionXLControlNetPipeline,
     UNet2DConditionModel,
 )
 from diffusers.loaders import single_file_utils as ldm
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from safetensors import SafetensorError
-from transformers import CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPImageProcessor,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+)
 
 from ..checkpoint import AGAIN, load_module, load_settings, load_strictly, read_checkpoint
 from ..errors import InputError
 from ..hub import hub_folder
 from ..options import HintKind
 from .embedding import embed_once
+from .published import CONTROLNET_FOLDERS, SDXL, SDXL_HALF_VAE, ControlNetFiles
 from .schedule import EvenDDIM, WienerDDIM, sd15_scheduler
-from .spec import (
-    CONTROLNET_FOLDERS,
-    CONTROLNETS,
-    SD15,
-    SD15_NEEDED,
-    SD15_PATTERNS,
-    SINGLE_FILES,
-    ModelSpec,
-)
+from .spec import SINGLE_FILES, ModelSpec
 
 LCM_LORA = "latent-consistency/lcm-lora-sdv1-5"
 LCM_FILE = "pytorch_lora_weights.safetensors"
@@ -49,10 +50,12 @@ TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special
 FOLDER_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 PICKLED = "diffusion_pytorch_model.bin"
 
+ControlNetPipeline: TypeAlias = StableDiffusionControlNetPipeline | StableDiffusionXLControlNetPipeline
+
 
 @dataclass
 class Parts:
-    """The modules a pipeline is made of, and the ControlNets of the usual hints."""
+    """The modules a pipeline is made of, and the ControlNets of the usual hints; XL has a second text encoder."""
 
     unet: UNet2DConditionModel
     vae: AutoencoderKL | AutoencoderTiny
@@ -62,6 +65,8 @@ class Parts:
     controlnets: dict[HintKind, ControlNetModel]
     safety_checker: StableDiffusionSafetyChecker | None = None
     feature_extractor: CLIPImageProcessor | None = None
+    text_encoder_2: CLIPTextModelWithProjection | None = None
+    tokenizer_2: CLIPTokenizer | None = None
 
 
 def load_parts(spec: ModelSpec, ckpt: Path, dtype: torch.dtype) -> Parts:
@@ -80,8 +85,14 @@ def load_parts(spec: ModelSpec, ckpt: Path, dtype: torch.dtype) -> Parts:
         return _load_single_files(ckpt, dtype)
     if not spec.kinds:
         raise InputError(f"{spec.folder} lacks a ControlNet; put one into {spec.folder / 'controlnet'}.")
-    folder = spec.folder if spec.form == "folder" else hub_folder(SD15, ckpt, SD15_PATTERNS, SD15_NEEDED)
+    base = spec.base
+    folder = spec.folder if spec.form == "folder" else hub_folder(base.repository, ckpt, base.patterns, base.needed)
     parts = _load_folder(folder, dtype)
+    if base is SDXL:
+        parts.text_encoder_2 = load_module(CLIPTextModelWithProjection, folder / "text_encoder_2", dtype)
+        parts.tokenizer_2 = load_settings(CLIPTokenizer, folder / "tokenizer_2")
+        if dtype == torch.float16 and parts.vae.config.get("force_upcast", True):
+            parts.vae = load_module(AutoencoderKL, _hub_part(SDXL_HALF_VAE, ckpt, "start with --device cpu"), dtype)
     for kind in spec.first_kinds:
         parts.controlnets[kind] = load_controlnet(spec, ckpt, kind, dtype)
     return parts
@@ -95,15 +106,28 @@ def load_controlnet(spec: ModelSpec, ckpt: Path, kind: HintKind, dtype: torch.dt
     if spec.form == "folder":
         folder = spec.folder / CONTROLNET_FOLDERS[kind]
     else:
-        published, instead = CONTROLNETS[kind], "follow another hint"
-        folder = hub_folder(published.repository, ckpt, published.patterns, published.needed, instead)
+        folder = _hub_part(spec.base.controlnets[kind], ckpt, "follow another hint")
     return embed_once(_controlnet_in(folder, dtype))
 
 
-def build_pipeline(
-    spec: ModelSpec, ckpt: Path, parts: Parts, safety_checker: bool = True
-) -> StableDiffusionControlNetPipeline:
+def _hub_part(published: ControlNetFiles, ckpt: Path, instead: str) -> Path:
+    return hub_folder(published.repository, ckpt, published.patterns, published.needed, instead)
+
+
+def build_pipeline(spec: ModelSpec, ckpt: Path, parts: Parts, safety_checker: bool = True) -> ControlNetPipeline:
     """One pipeline over the parts, with the first ControlNet in place."""
+    if parts.text_encoder_2 is not None:
+        return StableDiffusionXLControlNetPipeline(
+            vae=parts.vae,
+            text_encoder=parts.text_encoder,
+            text_encoder_2=parts.text_encoder_2,
+            tokenizer=parts.tokenizer,
+            tokenizer_2=parts.tokenizer_2,
+            unet=parts.unet,
+            controlnet=next(iter(parts.controlnets.values())),
+            scheduler=parts.scheduler,
+            add_watermarker=False,
+        )
     checker = parts.safety_checker if safety_checker else None
     pipeline = StableDiffusionControlNetPipeline(
         vae=parts.vae,

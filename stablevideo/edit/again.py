@@ -18,7 +18,7 @@ from .recolour import recolour
 from .strokes import paint_stroke, parse_stroke
 
 if TYPE_CHECKING:
-    from ..diffusion.editor import Editor
+    from ..diffusion.picture_editor import PictureEditor
 
 MOST_BYTES = 20_000_000
 
@@ -39,7 +39,7 @@ def read_settings(path: Path) -> list[dict[str, Any]]:
 def edit_again(
     clip: LayeredVideo,
     settings: dict[str, Any],
-    load: Callable[[str], "Editor"],
+    load: Callable[[str], "PictureEditor"],
     progress: Progress = quiet,
 ) -> Edit:
     """Make an edit again: on the same device, with the same model, it becomes the same.
@@ -73,7 +73,9 @@ def edit_again(
     return edit
 
 
-def _paint(clip: LayeredVideo, settings: dict[str, Any], load: Callable[[str], "Editor"], progress: Progress) -> Edit:
+def _paint(
+    clip: LayeredVideo, settings: dict[str, Any], load: Callable[[str], "PictureEditor"], progress: Progress
+) -> Edit:
     prompt, editor = str(settings["prompt"]), load(str(settings.get("model")))
     if settings["layer"] == "foreground":
         return edit_foreground(clip, prompt, editor, _options(ForegroundOptions, settings), progress)

@@ -15,13 +15,13 @@ from ..video.pictures import resample, resize
 from .painting import Edit
 
 if TYPE_CHECKING:
-    from ..diffusion.editor import Editor
+    from ..diffusion.picture_editor import PictureEditor
 
 
 def edit_background(
     clip: LayeredVideo,
     prompt: str,
-    editor: "Editor",
+    editor: "PictureEditor",
     options: BackgroundOptions | None = None,
     progress: Progress = quiet,
     watch: Callable[[Tensor], None] | None = None,

@@ -23,8 +23,8 @@ from .merge import Lift, merge, reach
 from .painting import Edit
 
 if TYPE_CHECKING:
-    from ..diffusion.editor import Editor
     from ..diffusion.hints import HintsMaker
+    from ..diffusion.picture_editor import PictureEditor
 
 SEEN = 0.5  # an earlier edit counts as seen from this coverage on
 PAINTING = 0.9  # of the time, about; the rest goes into merging
@@ -36,7 +36,7 @@ class _Brush:
 
     clip: LayeredVideo
     prompt: str
-    editor: "Editor"
+    editor: "PictureEditor"
     options: ForegroundOptions
     make_hints: "HintsMaker"
     generator: torch.Generator
@@ -45,7 +45,7 @@ class _Brush:
 def edit_foreground(
     clip: LayeredVideo,
     prompt: str,
-    editor: "Editor",
+    editor: "PictureEditor",
     options: ForegroundOptions | None = None,
     progress: Progress = quiet,
     watch: Callable[[Tensor], None] | None = None,

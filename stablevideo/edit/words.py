@@ -12,7 +12,7 @@ from .keyframes import edit_foreground
 from .painting import Edit
 
 if TYPE_CHECKING:
-    from ..diffusion.editor import Editor
+    from ..diffusion.picture_editor import PictureEditor
 
 BACKGROUND_SHARE = 0.4  # of the time, beside a foreground of a few keyframes
 
@@ -20,7 +20,7 @@ BACKGROUND_SHARE = 0.4  # of the time, beside a foreground of a few keyframes
 def edit_with_words(
     clip: LayeredVideo,
     words: Mapping[LayerName, str | None],
-    editor: "Editor",
+    editor: "PictureEditor",
     front: ForegroundOptions,
     back: BackgroundOptions,
     progress: Progress = quiet,

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..diffusion.spec import find_models
 from ..edit.again import edit_again, read_settings
 from ..edit.background import edit_background
 from ..edit.keyframes import edit_foreground
@@ -31,7 +30,7 @@ from .keep_part import bind_keep
 from .live import watched
 from .made_part import bind_earlier, taken
 from .messages import with_messages
-from .models import bind_model
+from .models import bind_model, offered
 from .stage import begin_edit, bind_stage, preview
 from .widgets import with_options
 from .workshop import Workshop
@@ -137,7 +136,7 @@ def _bind_chips(workshop: Workshop, layout: EditLayout, layer: LayerName) -> Non
     def pick(prompt: str, model: str, event: gr.EventData) -> str:
         picked: dict[str, Any] = event._data or {}
         ckpt = workshop.settings.ckpt
-        known = known_words(ckpt, model, layer) if model in find_models(ckpt) else {}
+        known = known_words(ckpt, model, layer) if model in offered(workshop.settings) else {}
         kind, word = str(picked.get("kind")), str(picked.get("word"))
         if word not in plainest(known).get(kind, ()):
             raise InputError("this is no word that the model knows.")
@@ -159,7 +158,7 @@ def _bind_model(workshop: Workshop, layout: EditLayout) -> None:
 def words_of(workshop: Workshop, layout: EditLayout, model: str) -> Changes:
     """The words that a model knows, to click; none for one that is none."""
     ckpt = workshop.settings.ckpt
-    known = model if model in find_models(ckpt) else ""
+    known = model if model in offered(workshop.settings) else ""
     return {part.chips: plainest(known_words(ckpt, known, layer)) for layer, part in layout.layers.items()}
 
 

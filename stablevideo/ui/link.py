@@ -9,13 +9,12 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from ..diffusion.spec import find_model
 from ..errors import InputError
 from .edit_layout import OPTIONS, EditLayout
 from .edit_tab import words_of
 from .events import PRIVATE, Changes
 from .messages import with_messages
-from .models import about
+from .models import about, offered_model
 from .workshop import Workshop
 
 SCRIPT = Path(__file__).with_name("link.js")
@@ -53,7 +52,7 @@ def filler(workshop: Workshop, layout: EditLayout) -> Callable[..., Changes]:
         if "clip" in values:
             workshop.shelf(workshop.visits.of(request)).folder(values["clip"])  # raises for what is none
         if "model" in values:
-            find_model(values["model"], workshop.settings.ckpt)
+            offered_model(workshop.settings, values["model"])
             changes |= words_of(workshop, layout, values["model"])
             changes[layout.about] = about(workshop.settings.ckpt, values["model"])
         return changes | {named[name]: value for name, value in values.items()}

@@ -8,7 +8,6 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
-from ..diffusion.spec import find_model
 from ..edit.words import edit_with_words
 from ..errors import InputError
 from ..layers.coords import LayerName
@@ -18,7 +17,7 @@ from ..results import result_of, save_edits
 from .canvas.component import served
 from .events import AT_ONCE, EDIT_QUEUE
 from .messages import with_messages
-from .models import first_model
+from .models import first_model, offered_model
 from .workshop import Workshop
 
 TOOLS = ("edit_clip", "list_clips")
@@ -51,7 +50,7 @@ def offer_calls(workshop: Workshop) -> None:
             raise InputError("say what should become of the foreground, or of the background.")
         visit, report = workshop.visits.of(request), workshop.stoppable(request, "edit", quiet)
         name = model or first_model(settings)
-        defaults: dict[str, Any] = find_model(name, settings.ckpt).defaults | {"seed": seed}
+        defaults: dict[str, Any] = offered_model(settings, name).defaults | {"seed": seed}
         front, back = ForegroundOptions(**defaults), BackgroundOptions(**defaults)
         loaded = workshop.clip(workshop.shelf(visit).folder(clip), progress=within(report, 0, 0.1))
         words: dict[LayerName, str | None] = {"foreground": foreground, "background": background}

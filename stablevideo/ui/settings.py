@@ -30,6 +30,8 @@ class Settings:
         nobody else, and removed with the visit.
     keep_clips
         Keep what visitors make all the same, where all of them see it.
+    lent_gpu
+        There is a GPU for one picture at a time, while all else runs on `device`.
     """
 
     data: Path = field(default_factory=lambda: default_folder("data"))
@@ -41,6 +43,7 @@ class Settings:
     safety_checker: bool = True
     one_person: bool = False
     keep_clips: bool = False
+    lent_gpu: bool = False
 
     @property
     def keeps(self) -> bool:
@@ -61,6 +64,11 @@ def for_one_person(host: str | None, share: bool, environment: Mapping[str, str]
     """Whether a page that is started so can be reached from this machine only."""
     listens_on = host or environment.get("GRADIO_SERVER_NAME") or LOOPBACK[0]
     return listens_on in LOOPBACK and not share and not environment.get("SPACE_ID")
+
+
+def gpu_is_lent(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether GPUs are lent where the page runs: on a Hugging Face Space with ZeroGPU."""
+    return environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "true")
 
 
 def read_logins(path: Path) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from ..video.read import Video
 from .events import EDIT_QUEUE, STEADY_QUEUE, Changes, EventOptions
 from .live import watched
 from .messages import with_messages
+from .models import offered_model
 from .progress_view import Clock, bar
 from .right_frames import MOST_RESTYLED, check_length, read_pair
 from .steady_layout import SteadyLayout
@@ -69,6 +70,7 @@ def bind_jobs(workshop: Workshop, layout: SteadyLayout) -> None:
     ) -> Iterator[Changes]:
         def choose(clip: Video, reference: Video | None) -> Treatment:
             check_length(clip, MOST_RESTYLED, settings)
+            offered_model(settings, model).check_video()
             return paint_anew(clip, prompt, lambda: workshop.editor(model), options)
 
         yield from _treated(workshop, request, layout, video, None, choose, "restyle")

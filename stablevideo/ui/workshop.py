@@ -21,12 +21,13 @@ from .atlas_pictures import preview
 from .canvas.component import served
 from .canvas.values import open_scene
 from .events import Tab, arrival
+from .models import offered_model
 from .settings import Settings
 from .shelf import Shelf
 from .visits import Visit, Visits
 
 if TYPE_CHECKING:
-    from ..diffusion.editor import Editor
+    from ..diffusion.picture_editor import PictureEditor
 
 CLIPS_LOADED = 3
 FETCHED_S = 300  # a browser has fetched by then what it was told of
@@ -52,7 +53,7 @@ class Workshop:
         self._clips: OrderedDict[tuple[Path, int], LayeredVideo] = OrderedDict()
         self._opened: dict[tuple[Path, int], Opened] = {}  # of some of them
         self._left: deque[tuple[float, Path]] = deque()  # files of clips that are not loaded any more, and since when
-        self._editor: Editor | None = None
+        self._editor: PictureEditor | None = None
         self._lock = threading.Lock()
         self._imports = threading.Thread(target=_import_editor, name="imports", daemon=True)
 
@@ -117,15 +118,19 @@ class Workshop:
         work = visit.loaded()
         return self.clip(work.folder, work.atlas_resolution)
 
-    def editor(self, name: str) -> "Editor":
-        """The model of that name; one at a time is kept in memory."""
-        from ..diffusion.editor import load_editor
+    def editor(self, name: str) -> "PictureEditor":
+        """The model of that name; one at a time is in memory. Raises InputError where it is not offered."""
+        from ..diffusion.load import load_editor
+        from .borrowed_gpu import borrowed
 
+        offered_model(self.settings, name)
         if self._editor is None or self._editor.name != name:
             self._editor = None
             free_memory()
             s = self.settings
-            self._editor = load_editor(name, s.ckpt, s.device, s.offload, s.safety_checker)
+            lent = s.lent_gpu and name != "embedded"  # which is done before a GPU would come
+            editor = load_editor(name, s.ckpt, "cuda" if lent else s.device, s.offload, s.safety_checker)
+            self._editor = borrowed(editor) if lent else editor
         return self._editor
 
     def log(self, served: Path) -> Path:
@@ -162,4 +167,4 @@ class Workshop:
 
 def _import_editor() -> None:
     """Import, while the first clip is looked at, what takes seconds: the page is there without it."""
-    from ..diffusion import editor  # noqa: F401
+    from ..diffusion import load  # noqa: F401

@@ -15,8 +15,8 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from stablevideo.diffusion.grain import GRAINS
+from stablevideo.diffusion.published import CONTROLNET_FOLDERS
 from stablevideo.diffusion.schedule import WienerDDIM
-from stablevideo.diffusion.spec import CONTROLNET_FOLDERS
 from stablevideo.options import HintKind
 
 from .cosine import LATENT_CHANNELS, LATENT_PX

@@ -24,7 +24,7 @@ from diffusers import AutoencoderTiny, ControlNetModel, UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from stablevideo.diffusion.spec import CONTROLNET_FOLDERS
+from stablevideo.diffusion.published import CONTROLNET_FOLDERS
 
 from .autoencoder import train_decoder
 from .cosine import build_vae
