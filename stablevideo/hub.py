@@ -33,6 +33,11 @@ def telling(progress: Progress) -> Iterator[None]:
         _TOLD.reset(before)
 
 
+def told() -> Progress:
+    """Whom downloads on this thread say how far they are."""
+    return _TOLD.get()
+
+
 def local_folder(repository: str, ckpt: Path) -> Path:
     """Where a Hub repository's files lie in `ckpt/`."""
     return ckpt / repository.split("/")[1]

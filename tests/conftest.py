@@ -14,7 +14,13 @@ REAL = ROOT.parent / "shared" / "data"
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
-    """Tests bake into a cache of their own: nothing stale is ever read, and no page deletes what another was given."""
+    """Tests bake into a cache of their own: nothing stale is ever read, and no page deletes what another was given.
+
+    Nor is anything fetched into the project's own `ckpt/`.
+    """
+    from stablevideo.decompose import salient
+
+    salient.missed.add(ROOT / "ckpt" / salient.FILE)
     os.environ["STABLEVIDEO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
     os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("uploads"))
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import urllib.request
 from dataclasses import replace
 
 import cv2
@@ -290,8 +291,8 @@ def test_raft_and_sam_are_asked_for_by_name(drawn, frames, tmp_path, monkeypatch
     def offline(*_, **__):
         raise OSError("no network")
 
-    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
-    with pytest.raises(InputError, match="cannot be downloaded .no network.; use the flow `dis`"):
+    monkeypatch.setattr(urllib.request, "urlopen", offline)
+    with pytest.raises(InputError, match="cannot be downloaded from https://.*no network.; use the flow `dis`"):
         prepare(read_video(drawn[0]), DecomposeOptions(flow="raft"), ckpt=tmp_path)
     monkeypatch.setattr("stablevideo.diffusion.weights.hub_folder", lambda *_: (_ for _ in ()).throw(InputError("off")))
     with pytest.raises(InputError, match="or carry masks by flow"):

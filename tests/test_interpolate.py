@@ -3,6 +3,7 @@
 import gc
 import json
 import sys
+import urllib.request
 from dataclasses import replace
 from fractions import Fraction
 
@@ -268,7 +269,7 @@ def test_clips_too_small_or_very_long_shaped(tmp_path):
 def test_options_that_are_none_and_weights_that_are_missing(planted, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="engine"):
         InterpolateOptions(engine="magic")
-    monkeypatch.setattr(torch.hub, "download_url_to_file", lambda *a, **k: (_ for _ in ()).throw(OSError("offline")))
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *a, **k: (_ for _ in ()).throw(OSError("offline")))
     with pytest.raises(InputError, match="use the flow `dis`"):
         interpolate(planted[0], {0: planted[1][0]}, InterpolateOptions(flow="raft"), ckpt=tmp_path)
 

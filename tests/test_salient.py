@@ -1,16 +1,21 @@
-"""What stands out is proposed as the object, where the network that knows lies in `ckpt/`."""
+"""What stands out is proposed as the object, by a network that is fetched once."""
 
 import importlib.util
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from stablevideo import read_video
+from stablevideo import InputError, read_video
+from stablevideo.decompose import salient
 from stablevideo.decompose.salient import FILE, salience, salient_file, salient_mask
 from stablevideo.decompose.session import DecomposeSession
+from stablevideo.download import download
+from stablevideo.hub import telling
 from stablevideo.options import DecomposeOptions
 from tests.conftest import REAL, ROOT
 
@@ -30,7 +35,58 @@ def weights(tmp_path_factory):
     return folder
 
 
-def test_without_the_network_nothing_is_proposed(tmp_path):
+class Release(BaseHTTPRequestHandler):
+    """Serves the file of one folder under every path."""
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        data = (self.server.folder / FILE).read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+@pytest.fixture
+def release(weights, tmp_path, monkeypatch):
+    """A server on this machine that has what the release has; its `folder` can be changed."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Release)
+    server.folder, server.asked = weights, []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(salient, "URL", f"http://127.0.0.1:{server.server_port}/{FILE}")
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_it_is_fetched_once_and_says_how_far_it_is(release, weights, tmp_path):
+    said = []
+    with telling(lambda fraction, text: said.append((fraction, text))):
+        for _ in range(2):
+            assert salient_file(tmp_path / "ckpt").read_bytes() == (weights / FILE).read_bytes()
+    assert release.asked == [f"/{FILE}"]
+    assert said[-1] == (1.0, "downloading u2netp: 4.6 MB")
+
+
+def test_another_file_is_not_taken_and_not_asked_for_again(release, tmp_path):
+    release.folder = tmp_path
+    (tmp_path / FILE).write_bytes(b"<html>moved</html>")
+    for _ in range(2):
+        assert salient_file(tmp_path / "ckpt") is None
+    assert release.asked == [f"/{FILE}"]
+    assert not list((tmp_path / "ckpt").iterdir())
+
+
+def test_without_a_network_it_is_a_sentence_that_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(salient, "URL", "http://127.0.0.1:9/none")
+    with pytest.raises(InputError, match=r"u2netp.onnx is not in .*refused.*; do without\."):
+        download(salient.URL, tmp_path / FILE, salient.SHA256, "do without")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(InputError, match="HF_HUB_OFFLINE is set"):
+        download(salient.URL, tmp_path / FILE, salient.SHA256, "do without")
     assert salient_file(tmp_path) is None
 
 

@@ -138,10 +138,15 @@ def fit_layers(
     )
     schedule = for_object(SCHEDULES[quality], float(np.sqrt(masks.sum((1, 2)).max())))
     fit.run(schedule, progress, watch, key)
+    files.forget(key)
+    return as_layers(estimate, footage.video)
+
+
+def as_layers(estimate: Estimate, video: Video) -> LayeredVideo:
+    """What is known by now of a video's layers."""
     foreground, background = (sheet.as_layer() for sheet in estimate.sheets)
     matte = Matte.pack([alpha[0].cpu().float() / 255 for alpha in estimate.alpha])
-    files.forget(key)
-    return LayeredVideo(footage.video.path.stem, footage.video, foreground, background, matte)
+    return LayeredVideo(video.path.stem, video, foreground, background, matte)
 
 
 def read_frames(video: Video, size: tuple[int, int], progress: Progress) -> list[np.ndarray]:

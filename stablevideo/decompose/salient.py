@@ -1,23 +1,38 @@
-"""What stands out in a picture: U^2-Net (Qin et al. 2020), the small one, where its file lies in `ckpt/`."""
+"""What stands out in a picture: U^2-Net (Qin et al. 2020), the small one, from `ckpt/` or its release."""
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from ..download import download
+from ..errors import InputError
+
+LOGGER = logging.getLogger(__name__)
+
 FILE = "u2netp.onnx"  # Apache-2.0, 4.6 MB, as rembg releases it
+URL = f"https://github.com/danielgatis/rembg/releases/download/v0.0.0/{FILE}"
+SHA256 = "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8"
 SIDE_PX = 320
 MEAN, SPREAD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 LEAST_SHARE, MOST_SHARE = 0.002, 0.85  # of a frame that an object may take
 SURE = 0.5
+missed: set[Path] = set()  # files that could not be had, since the program began
 
 
 def salient_file(ckpt: Path) -> Path | None:
-    """Where the network lies; None where it does not."""
+    """Where the network lies, fetched once; None where it cannot be had, which is not tried again."""
     path = ckpt / FILE
+    if not path.is_file() and path not in missed:
+        try:
+            download(URL, path, SHA256, "what moves is taken for the object")
+        except InputError as error:
+            LOGGER.info("%s", error)
+            missed.add(path)
     return path if path.is_file() else None
 
 

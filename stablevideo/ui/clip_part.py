@@ -10,6 +10,7 @@ from .edit_layout import EditLayout
 from .events import AT_ONCE, LOAD_QUEUE, PRIVATE, UNDOCUMENTED, Changes, EventOptions
 from .made_part import shown
 from .messages import with_messages
+from .videos_part import row
 from .visits import Work
 from .welcome import came_by_link, welcome_steps
 from .workshop import Workshop
@@ -34,14 +35,14 @@ def clip_loader(workshop: Workshop, layout: EditLayout, welcome: bool = False) -
         visit, report = workshop.begin(request, "edit", progress)
         folder = workshop.shelf(visit).folder(clip or "")
         opened = workshop.open(folder, int(atlas_resolution), report)
-        visit.work = Work(folder, int(atlas_resolution))
+        visit.work, visit.shown = Work(folder, int(atlas_resolution)), None
         steps = welcome_steps(opened.clip, folder) if welcome and not came_by_link(request) else []
         for step in steps:
             visit.take(step, opened.clip)
         changes = _emptied(layout) | {layout.clip.source: opened.source}
         linked = welcome and "foreground.keyframes" in request.query_params  # filled in by now
         changes[layout.keyframe_numbers] = gr.skip() if linked else ", ".join(map(str, opened.keyframes))
-        changes |= shown(layout, visit, opened)
+        changes |= shown(layout, visit, opened) | {layout.result.videos: row(visit)}
         changes[layout.clip.canvas] |= {"compare": bool(steps)}
         return changes
 

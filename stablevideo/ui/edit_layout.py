@@ -86,6 +86,7 @@ class ResultPart:
     said: gr.Markdown
     table: gr.Markdown
     steady: gr.Button
+    videos: gr.HTML
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ class EditLayout:
         """What loading a clip changes."""
         shown = [self.clip.source, *self.of_an_edit]
         result = self.result
-        return [*shown, self.keyframes, result.video, result.files, result.said, result.table, self.keyframe_numbers]
+        kept = [result.video, result.files, result.said, result.table, result.videos]
+        return [*shown, self.keyframes, *kept, self.keyframe_numbers]
 
     @property
     def keyframe_numbers(self) -> Widget:
@@ -257,4 +259,5 @@ def _lay_out_result() -> ResultPart:
         table = gr.Markdown(elem_id="figures")
     table.change(lambda words: gr.Accordion(visible=bool(words)), [table], [figures], **PRIVATE)
     steady = gr.Button("Measure and steady this", visible=False, elem_id="steady-this")
-    return ResultPart(options, run, video, files, said, table, steady)
+    videos = picture_strip(elem_id="videos")
+    return ResultPart(options, run, video, files, said, table, steady, videos)

@@ -32,6 +32,7 @@ from .made_part import bind_earlier, taken
 from .messages import with_messages
 from .models import bind_model, offered
 from .stage import begin_edit, bind_stage, preview
+from .videos_part import bind_videos
 from .widgets import with_options
 from .workshop import Workshop
 
@@ -52,6 +53,7 @@ def build_edit_tab(workshop: Workshop) -> EditLayout:
     _bind_recolour(workshop, layout)
     bind_keep(workshop, layout)
     bind_earlier(workshop, layout)
+    bind_videos(workshop, layout)
 
     def cancel(request: gr.Request) -> None:
         workshop.visits.cancel(request, "edit")

@@ -7,10 +7,12 @@ import gradio as gr
 import numpy as np
 import pandas as pd
 
+from ..decompose.clip import as_layers
 from ..decompose.fit import Fit
 from ..progress import Cancelled
 from .atlas_pictures import shown_atlas
 from .events import FIT_QUEUE, UNDOCUMENTED, Changes, EventOptions
+from .forming import Forming
 from .live import watched
 from .marking import enlarged
 from .messages import with_messages
@@ -74,25 +76,32 @@ def _job(project: Project, name: str, workshop: Workshop, request: gr.Request) -
             nonlocal state
             atlases = tuple(enlarged(shown_atlas(sheet.atlas)) for sheet in fit.estimate.sheets)
             state = replace(state, atlases=atlases, curve=tuple(fit.curve))
+            if forming.is_due:
+                state = replace(state, scene=forming.show(as_layers(fit.estimate, project.work.footage.video)))
             tell(state)
 
+        forming = Forming(visit.fresh_folder("forming"))
         stoppable = workshop.stoppable(request, "video", report)
         folder = workshop.shelf(visit).new_folder(name)
         project.work.decompose(folder, stoppable, watch)
         visit.made.append(folder)
+        if project.work.clip is not None:
+            tell(replace(state, scene=forming.show(project.work.clip)))
 
     return job
 
 
 def _view(glimpse: Glimpse, clock: Clock, seen: Glimpse, step: FitStep) -> Changes:
-    """Status, both atlases and the curve; what has not changed since `seen` is not sent again."""
+    """Status, the clip alive, both atlases and the curve; what has not changed since `seen` is not sent again."""
     status = bar(glimpse.fraction, f"{clock.words(glimpse.fraction)} · {glimpse.doing}")
+    changes: Changes = {step.status: status}
+    if glimpse.scene is not seen.scene:
+        changes[step.canvas] = gr.update(value=glimpse.scene, visible=True)
     if glimpse.atlases is seen.atlases:
-        return {step.status: status}
+        return changes
     foreground, background = (gr.Image(picture, visible=True) for picture in glimpse.atlases)
     curve = pd.DataFrame({"turn": np.arange(1, len(glimpse.curve) + 1), "dB": glimpse.curve})
-    return {
-        step.status: status,
+    return changes | {
         step.foreground: foreground,
         step.background: background,
         step.curve: gr.LinePlot(curve, visible=True),

@@ -12,14 +12,14 @@ from ..steadiness import Measures
 from ..video.read import read_video
 from .clip_part import show_result
 from .edit_layout import EditLayout
-from .events import EDIT_QUEUE, STEADY_QUEUE, Changes
+from .events import EDIT_QUEUE, PRIVATE, STEADY_QUEUE, Changes
 from .messages import with_messages
 from .stage import begin_edit
 from .steady_results import as_table
+from .videos_part import keep, row, shown
 from .widgets import with_options
 from .workshop import Workshop
 
-PLAYED = (".mp4", ".webm")  # by browsers
 AS_STEADY, HARDLY_LESS = 1.03, 1.15  # times the flicker of the clip itself
 
 
@@ -35,25 +35,26 @@ def bind_keep(workshop: Workshop, layout: EditLayout) -> None:
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Changes:
         visit, opened, report = begin_edit(workshop, request, progress)
-        served = visit.fresh_folder("result")
+        served = visit.further_folder("result")
         made = {layer: edit for layer, edit in visit.loaded().edits.items() if edit is not None}
         folder = save_edits(opened.clip, workshop.log(served), made, options, report)
-        result = to_download(result_of(folder), served)
-        visit.result = result if options.part == "all" and result.suffix == ".mp4" else None
-        files = [str(result), str(shutil.copy(folder / "settings.json", served))]
-        return {part.video: files[0] if result.suffix in PLAYED else None, part.files: files}
+        result = result_of(folder)
+        files = [to_download(result, served), Path(shutil.copy(folder / "settings.json", served))]
+        return shown(layout, keep(visit, opened.clip.name, made, result, files, options.part))
 
     inputs, outputs = [*part.options.values()], [part.video, part.files]
     rendered = part.run.click(run, inputs, outputs, **(EDIT_QUEUE | {"api_name": "render"}))
     show_result(rendered, layout, True)
+    rendered.success(lambda request: row(workshop.visits.of(request)), None, [part.videos], **PRIVATE)
 
     @with_messages
     def examine(request: gr.Request) -> Changes:
         visit = workshop.visits.of(request)
-        if visit.result is None:
-            return {part.said: "", part.table: ""}
-        found = measure(read_video(visit.result), read_video(workshop.opened(visit).source))
-        return {part.said: in_words(found), part.table: as_table(["edit", "clip"], [found])}
+        made = visit.shown
+        if made and made.measured and made.clip == visit.loaded().folder.name:
+            found = measure(read_video(made.files[0]), read_video(workshop.opened(visit).source))
+            made.said, made.table = in_words(found), as_table(["edit", "clip"], [found])
+        return {part.said: made.said if made else "", part.table: made.table if made else ""}
 
     rendered.success(
         examine,

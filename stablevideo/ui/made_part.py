@@ -16,6 +16,7 @@ from .events import AT_ONCE, Changes
 from .messages import with_messages
 from .stage import on_stage, pictures
 from .strip import strip
+from .videos_part import words_for
 from .visits import Earlier, Visit
 from .workshop import Opened, Workshop
 
@@ -47,8 +48,7 @@ def _keep(visit: Visit, clip: LayeredVideo, layer: LayerName, edit: Edit) -> Non
     frame = torch.cat(list(clip.render(front, back, small, [clip.frame_count // 2])))[0]
     picture = folder / f"{next(_NUMBERS)}.png"
     write_picture(picture, frame)
-    words = edit.settings.get("prompt", "other colours" if "after" in edit.settings else "a picture")
-    visit.earlier.append(Earlier(clip.name, layer, edit, picture, f"{layer}: {words}"))
+    visit.earlier.append(Earlier(clip.name, layer, edit, picture, f"{layer}: {words_for(edit)}"))
     for old in visit.earlier[:-MOST_EARLIER]:
         old.picture.unlink(missing_ok=True)
     del visit.earlier[:-MOST_EARLIER]

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +13,16 @@ from ..layers.coords import LAYER_NAMES
 
 @dataclass(frozen=True)
 class Glimpse:
-    """A decomposition under way: its fraction, what it does, its atlases as uint8 [h, w, 3], and its curve in dB."""
+    """A decomposition under way: its fraction, what it does, its atlases as uint8 [h, w, 3], and its curve in dB.
+
+    `scene` is what the live viewer is told of its layers.
+    """
 
     fraction: float = 0.0
     doing: str = "beginning"
     atlases: tuple[np.ndarray, ...] = ()
     curve: tuple[float, ...] = ()
+    scene: dict[str, Any] | None = None
 
 
 class Clock:

@@ -71,13 +71,30 @@ class Earlier:
 
 
 @dataclass(eq=False)
+class Made:
+    """A video that was made of a clip's edits: its files, the video or its zip first, all in one folder of its own.
+
+    `picture` and `words` are what it is known by; `said` and `table` what was measured of it, if it can be.
+    """
+
+    clip: str
+    files: list[Path]
+    picture: Path
+    words: str
+    measured: bool
+    said: str = ""
+    table: str = ""
+
+
+@dataclass(eq=False)
 class Visit:
     """One visitor's own things; `folder` holds all files, and goes with the visit."""
 
     folder: Path
     work: Work | None = None
     project: Project | None = None
-    result: Path | None = None  # the video that was made last
+    videos: list[Made] = field(default_factory=list)  # the latest last
+    shown: Made | None = None  # one of them
     made: list[Path] = field(default_factory=list)  # clips, wherever they are kept
     earlier: list[Earlier] = field(default_factory=list)  # the latest last
     written: Written = field(default_factory=dict)  # for the live viewer
@@ -90,6 +107,10 @@ class Visit:
         """An empty folder for files of a kind; the kind's earlier ones are removed."""
         for earlier in self.folder.glob(f"{kind}-*"):
             shutil.rmtree(earlier, ignore_errors=True)
+        return self.further_folder(kind)
+
+    def further_folder(self, kind: str) -> Path:
+        """An empty folder for files of a kind, beside its earlier ones."""
         self.folder.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=self.folder))
 

@@ -7,6 +7,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ..options import DecomposeOptions
+from .canvas.component import layer_canvas
 from .marking import BESIDE, ON
 from .project import WAYS
 from .settings import MOST_UPLOAD_MB
@@ -69,6 +70,7 @@ class FitStep:
     run: gr.Button
     cancel: gr.Button
     status: gr.Markdown
+    canvas: gr.HTML
     foreground: gr.Image
     background: gr.Image
     curve: gr.LinePlot
@@ -79,7 +81,7 @@ class FitStep:
     @property
     def live(self) -> list[Component]:
         """What shows the layers while they are fitted."""
-        return [self.foreground, self.background, self.curve]
+        return [self.canvas, self.foreground, self.background, self.curve]
 
     @property
     def outputs(self) -> list[Component]:
@@ -163,6 +165,7 @@ def lay_out_fit() -> FitStep:
                 report = gr.Markdown(elem_id="report")
                 edit = gr.Button("Edit this clip", variant="primary", visible=False, elem_id="edit-clip")
             with gr.Column(scale=1):
+                canvas = layer_canvas(visible=False, elem_id="forming")
                 with gr.Row():
                     foreground = _atlas("foreground")
                     background = _atlas("background")
@@ -170,7 +173,7 @@ def lay_out_fit() -> FitStep:
                     x="turn", y="dB", title="closeness to the video", height=220, visible=False, elem_id="curve"
                 )
         made = gr.State(None)
-    return FitStep(panel, name, run, cancel, status, foreground, background, curve, report, edit, made)
+    return FitStep(panel, name, run, cancel, status, canvas, foreground, background, curve, report, edit, made)
 
 
 def _atlas(layer: str) -> gr.Image:

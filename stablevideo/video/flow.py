@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from ..checkpoint import load_strictly, read_checkpoint
-from ..errors import InputError
+from ..download import download
 from ..progress import Progress, quiet
 
 # A flow is trusted where going there and back ends within this of the start (Sundaram et al. 2010): a share of the
@@ -85,21 +85,11 @@ def raft(ckpt: Path, device: torch.device) -> Search:
     url = Raft_Large_Weights.DEFAULT.url
     path = ckpt / url.rsplit("/", 1)[1]
     if not path.is_file():
-        _download(url, path)
+        # Its name ends with the beginning of its checksum.
+        download(url, path, path.stem.rsplit("-", 1)[1], "use the flow `dis`")
     network = raft_large()
     load_strictly(network, read_checkpoint(path), path, "RAFT's large network")
     return raft_search(network.to(device).eval())
-
-
-def _download(url: str, path: Path) -> None:
-    """Whole or not at all; its name ends with the beginning of its checksum, which must fit."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[1], progress=False)
-    except (OSError, RuntimeError) as error:
-        raise InputError(
-            f"{path.name} is not in {path.parent} and cannot be downloaded ({error}); use the flow `dis`."
-        ) from None
 
 
 def raft_search(network: torch.nn.Module) -> Search:

@@ -36,7 +36,7 @@ def serving(log: Path, *arguments: str):
             cwd=ROOT,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"GRADIO_ANALYTICS_ENABLED": "0"},
+            env=os.environ | {"GRADIO_ANALYTICS_ENABLED": "0", "HF_HUB_OFFLINE": "1"},
         )
         try:
             deadline = time.monotonic() + 180

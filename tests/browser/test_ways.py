@@ -3,16 +3,18 @@
 The times are written down and not held to, since they are the machine's: `shots/ways.txt`.
 """
 
+import base64
 import shutil
 import time
 
+import cv2
 import numpy as np
 import pytest
 import torch.nn.functional as F
 from playwright.sync_api import expect, sync_playwright
 
 from stablevideo import read_video, write_video
-from tests.browser.canvas import SOFTWARE, draw, pixels, seek, wait_until_shown
+from tests.browser.canvas import SOFTWARE, draw, pixels, psnr_db, seek, wait_until_shown
 from tests.browser.test_page import A_VIDEO, JOB_MS, SHOTS, address, page, serving  # noqa: F401 (fixtures)
 from tests.conftest import REAL
 
@@ -44,7 +46,7 @@ class Newcomer:
 
 
 def edited_and_kept(page, newcomer):  # noqa: F811
-    undo = page.locator(".sv-undo")
+    undo = page.locator("#canvas .sv-undo")
     shown = wait_until_shown(page)
     newcomer.click(page.locator("#edit"))
     wait_until_shown(page, after=shown)
@@ -52,6 +54,24 @@ def edited_and_kept(page, newcomer):  # noqa: F811
     page.wait_for_function("() => document.querySelectorAll('#earlier img').length >= 2", timeout=JOB_MS)
     newcomer.click(page.locator("#render"))
     expect(page.locator("#result video")).to_have_attribute("src", A_VIDEO, timeout=JOB_MS)
+
+
+def closeness_db(canvas, video):
+    """How close a viewer's layers come to the video, in the frame that is shown."""
+    if canvas.locator(".sv-canvas").get_attribute("data-playing") == "true":
+        canvas.locator(".sv-play").click()
+    frame, url = canvas.evaluate(
+        """async (part) => {
+            const time = part.querySelector('.sv-time'), root = part.querySelector('.sv-canvas');
+            const before = root.dataset.drawn;
+            time.dispatchEvent(new Event('input'));
+            while (root.dataset.drawn === before) await new Promise(requestAnimationFrame);
+            return [Number(time.value), part.querySelector('.sv-picture').toDataURL('image/png')];
+        }"""
+    )
+    shown = cv2.imdecode(np.frombuffer(base64.b64decode(url.split(",")[1]), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    small = cv2.resize(shown, (video.width, video.height), interpolation=cv2.INTER_AREA)
+    return psnr_db(small / 255, video.frames([frame])[0].permute(1, 2, 0).numpy() / 255)
 
 
 def test_from_the_first_screen_to_an_edit_of_ones_own(page, tmp_path):  # noqa: F811
@@ -103,7 +123,14 @@ def test_from_a_video_of_ones_own_to_an_edit_of_it(own_page, short_bear, tmp_pat
     note(f"object proposed after {time.monotonic() - newcomer.began_s:.0f} s")
     page.screenshot(path=SHOTS / "way-proposed.png", full_page=True)
     newcomer.click(page.locator("#decompose"))
+    forming = page.locator("#forming")
+    expect(forming.locator(".sv-canvas[data-forming]")).to_be_visible(timeout=JOB_MS)
+    assert page.locator("#edit-clip").is_hidden()  # they still form
+    assert forming.locator(".sv-tools").is_hidden()
+    page.screenshot(path=SHOTS / "way-forming.png", full_page=True)
     expect(page.locator("#edit-clip")).to_be_visible(timeout=FIT_MS)
+    assert int(forming.locator(".sv-canvas").get_attribute("data-version")) >= 4  # by and by they got finer
+    assert closeness_db(forming, read_video(short_bear)) > 24
     note(f"layers after {time.monotonic() - newcomer.began_s:.0f} s")
     page.screenshot(path=SHOTS / "way-layers.png", full_page=True)
     shown = wait_until_shown(page)
@@ -181,3 +208,30 @@ def test_two_visitors_never_see_each_others_work_and_the_second_is_told_to_wait(
     other.screenshot(path=SHOTS / "waiting.png")
     for each in (page, other):
         each.locator("#cancel").click()
+
+
+def test_a_video_made_before_is_played_and_saved_again(page, tmp_path):  # noqa: F811
+    wait_until_shown(page)
+    seen = None
+    for word in ("red", "blue"):
+        page.locator("#background-prompt textarea, #background-prompt input").fill("")
+        page.locator("#foreground-prompt textarea, #foreground-prompt input").fill(word)
+        before = page.locator("#earlier img").count()
+        page.locator("#edit").click()
+        page.wait_for_function(f"() => document.querySelectorAll('#earlier img').length > {before}", timeout=JOB_MS)
+        page.locator("#render").click()
+        video = page.locator("#result video")
+        expect(video).to_have_attribute("src", A_VIDEO, timeout=JOB_MS)
+        if seen:
+            expect(video).not_to_have_attribute("src", seen, timeout=JOB_MS)
+        seen = video.get_attribute("src")
+    expect(page.locator("#videos button")).to_have_count(2, timeout=JOB_MS)
+    page.locator("#videos").scroll_into_view_if_needed()
+    page.screenshot(path=SHOTS / "videos.png")
+    page.locator("#videos button").nth(1).click()
+    expect(page.locator("#result video")).not_to_have_attribute("src", seen, timeout=JOB_MS)
+    with page.expect_download() as download:
+        page.locator("#files a[download]").first.click()
+    download.value.save_as(tmp_path / "first.mp4")
+    middle = read_video(tmp_path / "first.mp4").frames([24])[0].float().mean((1, 2))
+    assert middle[0] > middle[2]  # the red one

@@ -90,8 +90,9 @@ async function load(value) {
     while (brush?.stroke) await new Promise(requestAnimationFrame); // a stroke under way is finished first
     if (signal.aborted) return;
     setSound(value.sound?.url ?? "");
-    begin(layers, pictures, same);
+    begin(layers, pictures, same, shown?.clip === value.clip ? viewer.state.frame : 0);
     shown = value;
+    root.toggleAttribute("data-forming", Boolean(value.forming));
     $("undo").disabled = !value.undo;
     $("redo").disabled = !value.redo;
     if (value.compare) compare(true);
@@ -102,7 +103,7 @@ async function load(value) {
   }
 }
 
-function begin(layers, pictures, same) {
+function begin(layers, pictures, same, frame) {
   if (!viewer) {
     viewer = new Viewer(picture);
     brush = new Brush(viewer, tool, send);
@@ -115,7 +116,7 @@ function begin(layers, pictures, same) {
     picture.style.aspectRatio = `${layers.size[1]} / ${layers.size[0]}`;
     picture.hidden = false;
     fallback.hidden = true;
-    seek(0);
+    seek(Math.min(frame, layers.frames - 1));
     play(playing);
   }
   dirty = true;
