@@ -136,14 +136,15 @@ def lay_out_edit_tab(settings: Settings) -> EditLayout:
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             canvas = layer_canvas(elem_id="canvas")
-            earlier = picture_strip(elem_id="earlier")
+            earlier = picture_strip("edits so far", elem_id="earlier")
+            videos = picture_strip("videos so far", elem_id="videos")
         with gr.Column(scale=3, min_width=320, elem_id="way"):
             clip, delete, sure, really_delete, keep = _clip_choice(settings)
             words = {layer: _lay_out_words(settings, layer) for layer in LAYER_NAMES}
             with gr.Row():
                 run = gr.Button("Edit", variant="primary", scale=3, elem_id="edit")
                 cancel = gr.Button("Cancel", variant="stop", scale=1, min_width=90, elem_id="cancel")
-            result = _lay_out_result()
+            result = _lay_out_result(videos)
     with gr.Accordion("The model, and its options", open=False, elem_id="options"):
         model, about = lay_out_model(settings, "model")
         with gr.Row(equal_height=False):
@@ -238,7 +239,7 @@ def _lay_out_keyframes() -> gr.Gallery:
     )
 
 
-def _lay_out_result() -> ResultPart:
+def _lay_out_result(videos: gr.HTML) -> ResultPart:
     run = gr.Button("Keep it: make the video", elem_id="render")
     with gr.Accordion("another size, or for compositing", open=False):
         with gr.Row():
@@ -259,5 +260,4 @@ def _lay_out_result() -> ResultPart:
         table = gr.Markdown(elem_id="figures")
     table.change(lambda words: gr.Accordion(visible=bool(words)), [table], [figures], **PRIVATE)
     steady = gr.Button("Measure and steady this", visible=False, elem_id="steady-this")
-    videos = picture_strip(elem_id="videos")
     return ResultPart(options, run, video, files, said, table, steady, videos)

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -45,7 +46,11 @@ def bind_keep(workshop: Workshop, layout: EditLayout) -> None:
     inputs, outputs = [*part.options.values()], [part.video, part.files]
     rendered = part.run.click(run, inputs, outputs, **(EDIT_QUEUE | {"api_name": "render"}))
     show_result(rendered, layout, True)
-    rendered.success(lambda request: row(workshop.visits.of(request)), None, [part.videos], **PRIVATE)
+
+    def show_row(request: gr.Request) -> list[dict[str, Any]]:
+        return row(workshop.visits.of(request))
+
+    rendered.success(show_row, None, [part.videos], **PRIVATE)
 
     @with_messages
     def examine(request: gr.Request) -> Changes:

@@ -10,6 +10,7 @@ from gradio.events import api
 
 from ..edit.words import edit_with_words
 from ..errors import InputError
+from ..hub import telling
 from ..layers.coords import LayerName
 from ..options import BackgroundOptions, ForegroundOptions, RenderOptions
 from ..progress import quiet, within
@@ -54,7 +55,8 @@ def offer_calls(workshop: Workshop) -> None:
         front, back = ForegroundOptions(**defaults), BackgroundOptions(**defaults)
         loaded = workshop.clip(workshop.shelf(visit).folder(clip), progress=within(report, 0, 0.1))
         words: dict[LayerName, str | None] = {"foreground": foreground, "background": background}
-        edits = edit_with_words(loaded, words, workshop.editor(name), front, back, within(report, 0.1, 0.8))
+        with telling(report):
+            edits = edit_with_words(loaded, words, workshop.editor(name), front, back, within(report, 0.1, 0.8))
         folder = visit.fresh_folder("call")
         made = save_edits(loaded, workshop.log(folder), edits, RenderOptions(), within(report, 0.8, 1))
         video = served(result_of(made))

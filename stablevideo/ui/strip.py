@@ -7,10 +7,12 @@ import gradio as gr
 
 from .canvas.component import served
 
-TEMPLATE = '<div class="sv-strip" role="group" aria-label="what you made so far" hidden></div>'
+TEMPLATE = '<div class="sv-strip" role="group" aria-label="{title}" data-title="{title}" hidden></div>'
 STYLE = """
 .sv-strip { display: flex; gap: 8px; overflow-x: auto; padding: 2px }
 .sv-strip[hidden] { display: none }
+.sv-strip::before { content: attr(data-title); flex: 0 0 5.5em; align-self: center; font-size: 13px; line-height: 1.3;
+  color: var(--body-text-color) }
 .sv-earlier { flex: 0 0 116px; display: flex; flex-direction: column; gap: 2px; padding: 3px; cursor: pointer;
   font-size: 12px; line-height: 1.3; text-align: left; color: var(--body-text-color); border-radius: 6px;
   border: 1px solid var(--border-color-primary); background: var(--background-fill-primary) }
@@ -19,10 +21,13 @@ STYLE = """
 """
 
 
-def picture_strip(**keywords: Any) -> gr.HTML:
-    """Pictures in a row; the event "take" says the number of the one clicked. Its value is what `strip` gives."""
+def picture_strip(title: str, **keywords: Any) -> gr.HTML:
+    """Pictures in a row behind a title of ours; the event "take" says the number of the one clicked.
+
+    Its value is what `strip` gives.
+    """
     return gr.HTML(
-        html_template=TEMPLATE,
+        html_template=TEMPLATE.format(title=title),
         css_template=STYLE,
         js_on_load=Path(__file__).with_name("strip.js").read_text(encoding="utf-8"),
         apply_default_css=False,

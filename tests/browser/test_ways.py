@@ -225,10 +225,10 @@ def test_a_video_made_before_is_played_and_saved_again(page, tmp_path):  # noqa:
         if seen:
             expect(video).not_to_have_attribute("src", seen, timeout=JOB_MS)
         seen = video.get_attribute("src")
-    expect(page.locator("#videos button")).to_have_count(2, timeout=JOB_MS)
+    expect(page.locator("#videos .sv-earlier")).to_have_count(2, timeout=JOB_MS)
     page.locator("#videos").scroll_into_view_if_needed()
     page.screenshot(path=SHOTS / "videos.png")
-    page.locator("#videos button").nth(1).click()
+    page.locator("#videos .sv-earlier").nth(1).click()
     expect(page.locator("#result video")).not_to_have_attribute("src", seen, timeout=JOB_MS)
     with page.expect_download() as download:
         page.locator("#files a[download]").first.click()
