@@ -81,12 +81,13 @@ class FitStep:
     @property
     def live(self) -> list[Component]:
         """What shows the layers while they are fitted."""
-        return [self.canvas, self.foreground, self.background, self.curve]
+        return [self.foreground, self.background, self.curve, self.canvas]
 
     @property
     def outputs(self) -> list[Component]:
         """What shows the fit."""
-        return [self.status, *self.live, self.report, self.edit]
+        *pictures, canvas = self.live
+        return [self.status, *pictures, self.report, self.edit, canvas]
 
 
 def lay_out_upload() -> UploadStep:

@@ -3,6 +3,7 @@
 import threading
 import time
 
+import cv2
 import gradio as gr
 import numpy as np
 import pytest
@@ -105,6 +106,39 @@ def test_a_stroke_is_seen_at_once_moves_with_the_surface_and_is_what_the_server_
     wait_until_shown(page, after=int(page.locator(".sv-canvas").get_attribute("data-version")))
     seek(page, 7)
     assert psnr_db(pixels(page), before) > 60
+
+
+def letterboxed(atlas, size):
+    """An atlas [3, h, w] as a picture of that size (height, width) shows it whole."""
+    height, width = size
+    scale = min(height / atlas.shape[1], width / atlas.shape[2])
+    high, wide = round(atlas.shape[1] * scale), round(atlas.shape[2] * scale)
+    picture = np.full((height, width, 3), 0.08, np.float32)
+    top, left = (height - high) // 2, (width - wide) // 2
+    small = cv2.resize(atlas.permute(1, 2, 0).numpy(), (wide, high), interpolation=cv2.INTER_AREA)
+    picture[top : top + high, left : left + wide] = small
+    return picture
+
+
+def test_an_atlas_is_shown_whole_and_painted_on_itself(stage):
+    page, theatre = stage
+    at_own_size(page, 384)
+    page.locator(".sv-overlay").select_option("6")
+    page.wait_for_timeout(500)
+    original = theatre.clip.background.atlas
+    assert psnr_db(pixels(page), letterboxed(original, theatre.clip.size)) > 28  # mipmaps here, areas there
+    page.locator("[value=brush]").check(force=True)
+    draw(page, (170, 108), (214, 108))
+    assert theatre.came.wait(30)
+    page.wait_for_timeout(300)
+    painted = theatre.atlases()["background"]
+    middle = painted[:, painted.shape[1] // 2, painted.shape[2] // 2]
+    assert np.allclose(middle, [0xE8 / 255, 0x30 / 255, 0x30 / 255], atol=0.02)
+    assert psnr_db(pixels(page), letterboxed(painted, theatre.clip.size)) > 28
+    page.locator(".sv-overlay").select_option("0")
+    for frame in (7, 30):
+        seek(page, frame)
+        assert psnr_db(pixels(page), rendered(theatre.clip, frame, background=painted)) > 40
 
 
 def test_words_and_pictures_stick_to_the_surface(stage):

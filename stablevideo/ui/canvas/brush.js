@@ -1,4 +1,4 @@
-// Painting on the playing clip: what the pointer does becomes strokes on an atlas.
+// Painting on the playing clip, or on an atlas that is shown: what the pointer does becomes strokes on an atlas.
 
 const MOST_POINTS = 400; // of a stroke; a longer one goes on as another
 const LEAST_STEP = 0.3; // of the radius, between points
@@ -17,24 +17,24 @@ class Brush {
   }
 
   layerAt(x, y) {
-    const { layers, state } = this.viewer;
-    return this.tool().layer || (layers.alphaAt(state.frame, x, y) > 0.5 ? "foreground" : "background");
+    const { layers, state, shownAtlas } = this.viewer;
+    return shownAtlas || this.tool().layer || (layers.alphaAt(state.frame, x, y) > 0.5 ? "foreground" : "background");
   }
 
   begin(event) {
     const [x, y] = this.place(event), { tool, colour, size, softness, opacity } = this.tool();
-    const { layers, state, brushes } = this.viewer, layer = this.layerAt(x, y);
-    const radius = Math.max(0.75, size / 2 * layers.texelsAPixel(layer, state.frame, x, y));
-    this.stroke = { tool, layer, points: [layers.uv(layer, state.frame, x, y)], radius, colour, softness, opacity };
-    brushes[layer] = [...colour, tool === "eraser" ? -opacity : opacity];
+    const { viewer } = this, layer = this.layerAt(x, y);
+    const radius = Math.max(0.75, size / 2 * viewer.texelsAPixel(layer, x, y));
+    this.stroke = { tool, layer, points: [viewer.uv(layer, x, y)], radius, colour, softness, opacity };
+    viewer.brushes[layer] = [...colour, tool === "eraser" ? -opacity : opacity];
     this.lay(0);
   }
 
   move(event) {
     if (!this.stroke) return;
-    const { layers, state } = this.viewer, { layer, points, radius } = this.stroke;
-    const next = layers.uv(layer, state.frame, ...this.place(event)), last = points[points.length - 1];
-    const [rows, columns] = layers.layers[layer].atlas;
+    const { viewer } = this, { layer, points, radius } = this.stroke;
+    const next = viewer.uv(layer, ...this.place(event)), last = points[points.length - 1];
+    const [rows, columns] = viewer.layers.layers[layer].atlas;
     if (Math.hypot((next[0] - last[0]) * columns, (next[1] - last[1]) * rows) < LEAST_STEP * radius) return;
     points.push(next);
     this.lay(points.length - 2);
@@ -61,19 +61,19 @@ class Brush {
     this.done(stroke);
   }
 
-  // Lines up a sticker with the frame: its sides follow the frame's rows and columns where it is put.
+  // Lines up a sticker with the picture: its sides follow the picture's rows and columns where it is put.
   async stick(event, source) {
     const [x, y] = this.place(event), { size, opacity } = this.tool();
-    const { layers, state } = this.viewer, layer = this.layerAt(x, y), { frame } = state;
+    const { viewer } = this, layer = this.layerAt(x, y);
     const scale = Math.min(1, STICKER_PX / Math.max(source.width, source.height));
     const flatPicture = new OffscreenCanvas(Math.max(1, Math.round(source.width * scale)), Math.max(1, Math.round(source.height * scale)));
     flatPicture.getContext("2d").drawImage(source, 0, 0, flatPicture.width, flatPicture.height);
     const high = 3 * size, wide = high * source.width / source.height;
     const side = (dx, dy) => {
-      const [one, other] = [layers.uv(layer, frame, x - dx / 2, y - dy / 2), layers.uv(layer, frame, x + dx / 2, y + dy / 2)];
+      const [one, other] = [viewer.uv(layer, x - dx / 2, y - dy / 2), viewer.uv(layer, x + dx / 2, y + dy / 2)];
       return [other[0] - one[0], other[1] - one[1]];
     };
-    const stroke = { tool: "sticker", layer, at: layers.uv(layer, frame, x, y), across: side(wide, 0), down: side(0, high), opacity };
+    const stroke = { tool: "sticker", layer, at: viewer.uv(layer, x, y), across: side(wide, 0), down: side(0, high), opacity };
     this.viewer.stick(layer, await createImageBitmap(flatPicture, { colorSpaceConversion: "none" }), stroke);
     const blob = await flatPicture.convertToBlob({ type: "image/png" });
     this.done({ ...stroke, picture: await asBase64(blob) });

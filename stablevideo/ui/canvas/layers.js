@@ -48,6 +48,13 @@ class Layers {
     return Math.sqrt(Math.abs(ax * by - ay * bx));
   }
 
+  // How an atlas lies in the picture where it is shown itself: a place p of the picture, in [0, 1], is the atlas's
+  // (p - 0.5) * fit + 0.5.
+  fit(name) {
+    const [high, wide] = this.layers[name].atlas, wider = this.size[1] / this.size[0] * high / wide;
+    return [Math.max(1, wider), Math.max(1, 1 / wider)];
+  }
+
   alphaAt(frame, x, y) {
     const [rows, columns] = this.facts.alpha.size;
     const row = Math.min(rows - 1, Math.max(0, Math.floor((y + 0.5) / this.size[0] * rows)));

@@ -21,6 +21,7 @@ uniform vec4 u_frontBrush, u_backBrush;  // colour and strength; strength below 
 uniform vec2 u_clip, u_drawn;  // sizes in pixels: the clip's own, and what is drawn
 uniform int u_frame, u_overlay;
 uniform float u_wipe, u_lod;
+uniform vec2 u_fit;  // of an atlas that is shown itself, as the layers' "fit" says
 out vec4 o_colour;
 
 vec4 cubic(float f) {  // Catmull-Rom
@@ -65,12 +66,19 @@ vec3 lightAt(usampler2DArray light, vec2 place) {
   return sum / 8192.0;
 }
 
-vec3 seen(sampler2D atlas, sampler2D original, sampler2D stroke, vec4 brush, vec2 uv, bool before) {
-  if (before) return textureLod(original, uv, u_lod).rgb;
-  vec3 now = textureLod(atlas, uv, u_lod).rgb;
+vec3 seen(sampler2D atlas, sampler2D original, sampler2D stroke, vec4 brush, vec2 uv, bool before, float lod) {
+  if (before) return textureLod(original, uv, lod).rgb;
+  vec3 now = textureLod(atlas, uv, lod).rgb;
   if (brush.a == 0.0) return now;  // no stroke is under way: two pictures less to look up
   float share = abs(brush.a) * textureLod(stroke, uv, 0.0).r;
-  return mix(now, brush.a < 0.0 ? textureLod(original, uv, u_lod).rgb : brush.rgb, share);
+  return mix(now, brush.a < 0.0 ? textureLod(original, uv, lod).rgb : brush.rgb, share);
+}
+
+vec3 atlasAt(sampler2D atlas, sampler2D original, sampler2D stroke, vec4 brush, vec2 place, bool before) {
+  vec2 uv = (place - 0.5) * u_fit + 0.5;
+  if (any(lessThan(uv, vec2(0.0))) || any(greaterThan(uv, vec2(1.0)))) return vec3(0.08);
+  float lod = max(0.0, log2(float(textureSize(atlas, 0).x) * u_fit.x / u_drawn.x));
+  return seen(atlas, original, stroke, brush, uv, before, lod);
 }
 
 vec3 drawnOver(vec3 colour, vec2 uv, vec2 texels, float edited, bool front, float alpha) {
@@ -98,20 +106,25 @@ void main() {
   place.y = 1.0 - place.y;
   vec2 pixel = place * u_clip - 0.5;
   bool before = place.x < u_wipe;
+  if (u_overlay == 5 || u_overlay == 6) {
+    o_colour = vec4(u_overlay == 5 ? atlasAt(u_front, u_frontOriginal, u_frontStroke, u_frontBrush, place, before)
+                                   : atlasAt(u_back, u_backOriginal, u_backStroke, u_backBrush, place, before), 1.0);
+    return;
+  }
   float alpha = texture(u_alpha, vec3(place, float(u_frame))).r;
   vec3 colour = vec3(0.0);
   float edited = 0.0;
   vec2 backUv = vec2(0.0);
   if (alpha < 1.0 || u_overlay > 0) {
     backUv = uvAt(u_backNodes, u_backLattice, pixel);
-    colour = seen(u_back, u_backOriginal, u_backStroke, u_backBrush, backUv, before);
+    colour = seen(u_back, u_backOriginal, u_backStroke, u_backBrush, backUv, before, u_lod);
     if (u_backLit) colour *= lightAt(u_backLight, place);
     if (u_overlay == 4) edited = change(u_back, u_backOriginal, backUv);
   }
   vec2 frontUv = backUv;
   if (alpha > 0.0 || u_overlay == 3) frontUv = uvAt(u_frontNodes, u_frontLattice, pixel);
   if (alpha > 0.0) {
-    vec3 front = seen(u_front, u_frontOriginal, u_frontStroke, u_frontBrush, frontUv, before);
+    vec3 front = seen(u_front, u_frontOriginal, u_frontStroke, u_frontBrush, frontUv, before, u_lod);
     if (u_frontLit) front *= lightAt(u_frontLight, place);
     colour = mix(colour, front, alpha);
     if (u_overlay == 4) edited = mix(edited, change(u_front, u_frontOriginal, frontUv), alpha);

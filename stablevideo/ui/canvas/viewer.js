@@ -50,6 +50,25 @@ class Viewer {
     this.clearCover(name);
   }
 
+  // The layer whose atlas is shown in place of the clip.
+  get shownAtlas() {
+    return { 5: "foreground", 6: "background" }[this.state.overlay];
+  }
+
+  // uv of a place of the picture, in the clip's own pixels.
+  uv(name, x, y) {
+    const { layers, state } = this, [rows, columns] = layers.size;
+    if (!this.shownAtlas) return layers.uv(name, state.frame, x, y);
+    const fit = layers.fit(name);
+    return [((x + 0.5) / columns - 0.5) * fit[0] + 0.5, ((y + 0.5) / rows - 0.5) * fit[1] + 0.5];
+  }
+
+  texelsAPixel(name, x, y) {
+    const { layers, state } = this;
+    if (!this.shownAtlas) return layers.texelsAPixel(name, state.frame, x, y);
+    return layers.layers[name].atlas[1] * layers.fit(name)[0] / layers.size[1];
+  }
+
   forget() {
     const { gl } = this;
     for (const stack of Object.values(this.stacks ?? {})) gl.deleteTexture(stack);
@@ -96,6 +115,7 @@ class Viewer {
     gl.uniform2f(at("u_drawn"), this.canvas.width, this.canvas.height);
     gl.uniform1i(at("u_frame"), state.frame);
     gl.uniform1i(at("u_overlay"), state.overlay);
+    gl.uniform2fv(at("u_fit"), layers.fit(this.shownAtlas ?? "foreground"));
     gl.uniform1f(at("u_wipe"), state.wipe);
     gl.uniform1f(at("u_lod"), Math.max(0, Math.log2(layers.size[1] / this.canvas.width)));
     gl.drawArrays(gl.TRIANGLES, 0, 3);
