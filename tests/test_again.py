@@ -63,6 +63,7 @@ def test_sliders_never_add_up_but_begin_anew_after_a_stroke(clip):
     assert len(later.settings["after"]) == 3
 
 
+@pytest.mark.slow
 def test_words_come_back_with_their_seed(clip, editor, tmp_path):
     front = edit_foreground(clip, "a red car", editor, ForegroundOptions(resolution=256, steps=2, keyframes="2"))
     back = edit_background(clip, "winter scene", editor, BackgroundOptions(resolution=256, steps=2))

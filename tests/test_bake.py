@@ -15,7 +15,7 @@ from tests.clips import psnr
 LAYERS = ("foreground", "background")
 
 
-@pytest.fixture(scope="module", params=["sample", "bear"])
+@pytest.fixture(scope="module", params=["sample", pytest.param("bear", marks=pytest.mark.slow)])
 def loaded(request, data, ckpt):
     clip = request.getfixturevalue(request.param)
     folder = data / "sample" if request.param == "sample" else request.getfixturevalue("bear_folder")

@@ -98,6 +98,7 @@ class TestPainting:
         assert 1 <= len(looks) <= 2
         assert all(look.shape[0] == 3 for look in looks)
 
+    @pytest.mark.slow
     def test_a_whole_edit_is_the_same(self, editor, on_loan, sample, lender):
         options = ForegroundOptions(resolution=256, steps=2, seed=3, keyframes="0, 20")
         borrowed_edit, own = (edit_foreground(sample, "a red car", each, options) for each in (on_loan, editor))

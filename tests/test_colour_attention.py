@@ -82,6 +82,7 @@ def slow(layer, tokens, chroma, radius, strength):
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(("radius", "strength"), [(0, 0), (1, 0), (1, 3), (5, 1)])
 @pytest.mark.parametrize("halves", [1, 2])

@@ -28,6 +28,7 @@ def run(run_command, data, ckpt):
     return run
 
 
+@pytest.mark.slow
 def test_edit_writes_a_run_and_one_json_object(run, tmp_path):
     output = tmp_path / "out" / "orange.mp4"
     done = run(
@@ -45,6 +46,7 @@ def test_edit_writes_a_run_and_one_json_object(run, tmp_path):
     assert {"video.mp4", "settings.json", "foreground.png", "background.png", "keyframes/00040-after.png"} <= names
 
 
+@pytest.mark.slow
 def test_render_in_a_process_of_its_own_with_an_atlas_of_ones_own(sample, data, tmp_path):
     picture = sample.background.atlas.clone()
     picture[:] = 0.5
@@ -100,6 +102,7 @@ def test_atlas_of_the_wrong_size(run, tmp_path, sample):
     assert "got 50x50" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_wrong_input_in_a_process_of_its_own_shows_no_traceback(data):
     done = subprocess.run([*APART, "render", "nowhere", "--data", data], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
@@ -142,6 +145,7 @@ def videos(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guide", [[], ["--guide", "clean.mp4"]])
 def test_deflicker_takes_flicker_out(run_command, videos, tmp_path, guide):
     output = tmp_path / "new" / "steady.mp4"
@@ -193,6 +197,7 @@ def test_restyle_paints_a_video_anew(run_command, videos, ckpt, tmp_path):
     assert [path.name for path in output.parent.iterdir()] == ["winter.mp4"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_restyle_paints_every_video_by_every_prompt_and_loads_its_model_once(
     run_command, videos, ckpt, tmp_path, monkeypatch

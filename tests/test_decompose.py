@@ -207,6 +207,7 @@ def short(drawn):
     return footage, find_masks(footage, None)
 
 
+@pytest.mark.slow
 def test_what_was_stopped_goes_on_from_the_last_state(short, monkeypatch):
     monkeypatch.setattr(fit, "SAVE_S", 0)
     whole = []
@@ -254,6 +255,7 @@ def test_a_killed_command_goes_on(drawn, tmp_path):
     assert load_clip(tmp_path / "data" / "disc").frame_count == 4
 
 
+@pytest.mark.slow
 def test_numbers_that_are_none_are_stepped_back_from(short, monkeypatch, caplog):
     calls, step, kept = [], turn.map_step, []
 
@@ -410,6 +412,7 @@ def test_the_command_makes_a_clip_that_the_others_use(drawn, run_command, tmp_pa
     assert "choose another name" in again.stderr
 
 
+@pytest.mark.slow
 def test_the_fit_makes_its_tensors_where_it_runs(short, monkeypatch):
     """Whatever is made without a device lies on a device of its own here, and does not go with the rest."""
     footage, masks = short
@@ -425,6 +428,7 @@ def test_the_fit_makes_its_tensors_where_it_runs(short, monkeypatch):
     assert fitted.curve[-1] > 25
 
 
+@pytest.mark.slow
 def test_a_frame_that_fades_to_black_keeps_its_place(drawn):
     footage = prepare(read_video(drawn[0]), DecomposeOptions(width=92, height=60, frames=6))
     masks = find_masks(footage, None)

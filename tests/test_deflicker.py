@@ -138,6 +138,7 @@ class TestWhatFlickersBecomesSteady:
         assert step_error(made) < 1.25 * step_error(clean)
         assert sharpness(made) > 0.9 * sharpness(planted)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("mode", MODES)
     @pytest.mark.parametrize("guided", [True, False])
     def test_patches_of_noise(self, clean, guide, guided, mode):
@@ -166,6 +167,7 @@ class TestWhatFlickersBecomesSteady:
         assert off(made["accurate"], clean) > off(made["balanced"], clean) + 1
         assert sharpness(made["accurate"]) > 0.9 * sharpness(planted)
 
+    @pytest.mark.slow
     def test_by_patches(self, clean, guide):
         planted = noise(clean[:6])
         short = stored(clean[:6], guide.path.parent / "short")
@@ -175,6 +177,7 @@ class TestWhatFlickersBecomesSteady:
 
 
 class TestWhatIsSteadyStays:
+    @pytest.mark.slow
     @pytest.mark.parametrize("mode", MODES)
     @pytest.mark.parametrize("guided", [True, False])
     def test_a_clean_clip(self, clean, guide, guided, mode):
@@ -227,6 +230,7 @@ class TestMaps:
         assert inner[..., 1].abs().mean() < 0.1
         assert near.trust[:, :, 65:90, 20:120].mean() > 0.9
 
+    @pytest.mark.slow
     def test_searches_grow_with_the_logarithm_of_the_radius(self):
         frames = panned(20)
         counts = {}
@@ -292,6 +296,7 @@ def smooth_field(deviation_px):
 
 
 class TestCores:
+    @pytest.mark.slow
     @pytest.mark.parametrize("guided", [True, False])
     def test_frames_are_the_same_however_many_compute(self, clean, guide, guided):
         cores, planted = torch.get_num_threads(), gain(clean)
@@ -306,6 +311,7 @@ class TestCores:
 
 
 class TestStreaming:
+    @pytest.mark.slow
     @pytest.mark.parametrize("mode", MODES)
     def test_few_frames_are_held_however_long_the_clip(self, mode):
         picture, taken, most = texture((40, 60), 2)[None], 0, 0
@@ -321,6 +327,7 @@ class TestStreaming:
         assert given == taken == 60
         assert most <= 4 * 3 + 28  # the window twice, and what is read ahead and computed at a time
 
+    @pytest.mark.slow
     def test_fast_takes_fewer_remaps(self, clean):
         class Counted(FlowMatch):
             remaps = 0
@@ -347,6 +354,7 @@ class TestAsAVideo:
         steady, flickering = stored(clean, tmp_path / "a"), stored(gain(clean), tmp_path / "b")
         assert fitting_radius(steady, None) < 4 < fitting_radius(flickering, None)
 
+    @pytest.mark.slow
     def test_it_goes_by_the_places_that_flicker_most_and_by_wobble(self, tmp_path):
         frames = panned(25)
         steady, noisy, moved = (
@@ -358,6 +366,7 @@ class TestAsAVideo:
         assert fitting_radius(moved, None) >= 8
         assert flicker(moved, steady).wobble_px == 0  # the source's motion does not wobble
 
+    @pytest.mark.slow
     def test_every_frame_once_and_steadier(self, clean, guide, tmp_path):
         planted = gain(clean)
         video, told = stored(planted, tmp_path / "video"), []

@@ -50,6 +50,7 @@ def test_same_seed_same_result_and_another_seed_another(sample, editor, edits):
     assert (other.atlas - edits["red"].atlas).abs().mean() > 0.001
 
 
+@pytest.mark.slow
 def test_prompts_ask_for_what_the_original_asks(sample, editor, monkeypatch):
     """`no background` is wished for, not unwished; `longbody` is the background's alone."""
     asked = []
@@ -70,6 +71,7 @@ def test_prompts_ask_for_what_the_original_asks(sample, editor, monkeypatch):
     ]
 
 
+@pytest.mark.slow
 def test_the_background_hint_is_made_from_the_whole_atlas(sample, editor, monkeypatch):
     shown = []
 
@@ -81,6 +83,7 @@ def test_the_background_hint_is_made_from_the_whole_atlas(sample, editor, monkey
     assert torch.equal(shown[0], sample.background.atlas)
 
 
+@pytest.mark.slow
 def test_propagation_carries_the_appearance_over(sample, editor, edits):
     """A keyframe whose words name no colour takes the one that an earlier keyframe left on the atlas."""
     (keyframe,) = edits["blue"].keyframes
@@ -101,6 +104,7 @@ def test_propagation_carries_the_appearance_over(sample, editor, edits):
     assert distances[0] < 0.6 * distances[1], distances
 
 
+@pytest.mark.slow
 def test_settings_are_enough_to_run_it_again(sample, editor):
     open_seed = ForegroundOptions(resolution=256, keyframes="24", steps=2)
     edit = edit_foreground(sample, "a red car", editor, open_seed)
@@ -127,6 +131,7 @@ def test_settings_say_what_the_edit_ran_on(edits):
     assert (settings["device"], settings["dtype"]) == ("cpu", "float32")
 
 
+@pytest.mark.slow
 def test_background_edit_stays_in_the_background(sample, editor):
     edit = edit_background(sample, "winter scene", editor, BackgroundOptions(**QUICK))
     assert edit.atlas.shape == sample.background.atlas.shape
@@ -144,6 +149,7 @@ def test_the_atlas_stays_where_no_keyframe_reached(sample, edits):
     assert torch.equal(edit.atlas[untouched], sample.foreground.atlas[untouched])
 
 
+@pytest.mark.slow
 def test_cancel_stops_at_the_next_step(sample, editor):
     calls = []
 

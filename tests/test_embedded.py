@@ -100,6 +100,7 @@ def test_colour_words_move_the_hue(paint, cutout):
     assert sum(error <= 25 for error in errors.values()) >= 7, errors
 
 
+@pytest.mark.slow
 def test_lightness_words_move_the_lightness(paint, cutout):
     black, grey, white = (
         evaluate.lab_statistics(paint(f"a {word} ball"), cutout[1]) for word in ("black", "grey", "white")
@@ -108,12 +109,14 @@ def test_lightness_words_move_the_lightness(paint, cutout):
     assert max(black.chroma, grey.chroma, white.chroma) < 16
 
 
+@pytest.mark.slow
 def test_words_may_stand_anywhere_and_strange_ones_do_no_harm(paint, cutout):
     for prompt in ("ball, blue", "a photo of a kwyjibo in blue, zorgblat", "blue"):
         hue = evaluate.median_hue(paint(prompt), cutout[1])
         assert evaluate.hue_distance(hue, evaluate.target_hue(PLAIN["blue"])) <= 30, (prompt, hue)
 
 
+@pytest.mark.slow
 def test_seed_and_words_decide(paint):
     first, again = (paint("a red ball", steps=4) for _ in range(2))
     assert np.array_equal(first, again)
@@ -122,12 +125,14 @@ def test_seed_and_words_decide(paint):
     assert np.abs(wooden - other).mean() > 3e-3
 
 
+@pytest.mark.slow
 def test_guidance_strengthens_the_words(paint, cutout):
     chroma = [evaluate.lab_statistics(paint("a green ball", guidance=g), cutout[1]).chroma for g in (1.0, 3.0, 9.0)]
     assert chroma[0] < chroma[1] < chroma[2], chroma
     assert chroma[0] + 8 < chroma[2], chroma
 
 
+@pytest.mark.slow
 def test_a_negative_word_is_avoided(paint, cutout):
     """Asked for nothing in particular, but not red: less red than when red is what is wanted least."""
     away, towards = (
@@ -137,6 +142,7 @@ def test_a_negative_word_is_avoided(paint, cutout):
     assert away < towards - 10, (away, towards)
 
 
+@pytest.mark.slow
 def test_a_repainted_thing_keeps_its_drawing(paint, cutout):
     source = cutout[0].permute(1, 2, 0).numpy()
     for words, least in (("a red ball", 0.75), ("a dark green ball", 0.75), ("a white ball", 0.7)):
@@ -162,6 +168,7 @@ def test_lines_alone_are_followed_too(editor, cutout):
     assert evaluate.edge_f1(drawn, source) >= 0.4
 
 
+@pytest.mark.slow
 def test_brick_has_joints_and_wood_has_none(paint, cutout):
     """Lightness along a column goes up and down once a course where there are bricks."""
     spectra = {}
@@ -174,6 +181,7 @@ def test_brick_has_joints_and_wood_has_none(paint, cutout):
         assert (spectra[word][course] > 3 * around) == has_joints, word
 
 
+@pytest.mark.slow
 def test_colours_never_trained_on_are_put_together_from_their_words(paint, cutout):
     names = [name for name in HELD_OUT if evaluate.target_chroma(HELD_OUT[name]) > 25][:8]
     off = {
@@ -185,12 +193,14 @@ def test_colours_never_trained_on_are_put_together_from_their_words(paint, cutou
     assert sum(error <= 25 for error in off.values()) >= 7, off
 
 
+@pytest.mark.slow
 def test_sentences_never_trained_on_are_understood(paint, cutout):
     for sentence in HELD_OUT_SENTENCES[:4]:
         hue = evaluate.median_hue(paint(sentence.format("green")), cutout[1])
         assert evaluate.hue_distance(hue, evaluate.target_hue(PLAIN["green"])) <= 25, sentence
 
 
+@pytest.mark.slow
 def test_structure_follows_the_hint(paint, cutout):
     wanted = evaluate.edges(cutout[0].permute(1, 2, 0).numpy())
     unrelated = np.roll(wanted, (48, 60), (0, 1))

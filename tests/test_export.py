@@ -78,6 +78,7 @@ def source(clip):
     return clip.source(range(clip.frame_count))
 
 
+@pytest.mark.slow
 def test_it_loads_and_renders_the_frames(clip, fitted, source):
     rendered = torch.cat(list(fitted.render()))
     still = source.mean(0, keepdim=True).expand_as(source)
@@ -86,6 +87,7 @@ def test_it_loads_and_renders_the_frames(clip, fitted, source):
     assert (fitted.alpha(range(6)) - clip.alpha(range(6))).abs().mean() < 0.02
 
 
+@pytest.mark.slow
 def test_the_facts_are_measured(exported, source):
     facts = exported[1]
     networks = load_networks(exported[0])

@@ -44,6 +44,7 @@ def paint(editor, words="make it red", picture=4, seed=5, start=(), strength=1.0
 
 
 class TestPainting:
+    @pytest.mark.slow
     def test_instruction_picture_and_seed_decide_and_the_steps_are_seen(self, qwen):
         seen = []
         one = paint(qwen, watch=seen.append)
@@ -72,6 +73,7 @@ class TestPainting:
         assert not same[held:, [0, 3]].any()
         assert not same[1:, [1, 2, 4, 5]].any()
 
+    @pytest.mark.slow
     def test_a_foreground_is_edited_keyframe_by_keyframe(self, qwen, sample):
         options = ForegroundOptions(resolution=256, steps=1, seed=3, keyframes="0, 20")
         edit = edit_foreground(sample, "make the car red", qwen, options)

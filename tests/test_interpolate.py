@@ -295,6 +295,7 @@ def test_it_stops_when_asked(planted, words):
     assert told == sorted(told)
 
 
+@pytest.mark.slow
 def test_frames_are_made_one_after_the_other_and_few_are_held(tmp_path, monkeypatch):
     """The keyframe comes last, so that the way leads back from it; reading goes on where it is asked to."""
     monkeypatch.setattr(sys.modules["stablevideo.deflicker.carry"], "HELD", 4)

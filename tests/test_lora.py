@@ -43,6 +43,7 @@ def paint(editor, lora=""):
     return editor.paint("a red wall", hint, options, torch.Generator().manual_seed(5))
 
 
+@pytest.mark.slow
 def test_it_changes_the_picture_as_strongly_as_asked_and_is_gone_afterwards(editor):
     plain = paint(editor)
     change = {lora: (paint(editor, lora) - plain).abs().mean() for lora in ("warm", "warm 0.1", "cold.v2", "warm 0")}

@@ -86,6 +86,7 @@ def test_the_file_has_as_many_weights_as_the_original(weights):
     assert sum(value.numel() for value in weights.values()) == 123_146_985
 
 
+@pytest.mark.slow
 def test_it_loads_strictly_and_every_weight_has_its_place(folder, weights):
     network = load_midas(folder / depth.MIDAS_FILE)
     state = network.state_dict()
@@ -108,6 +109,7 @@ def test_a_picture_of_any_aspect_becomes_a_hint(folder):
     assert torch.equal(hint, make(picture, (64, 128)))
 
 
+@pytest.mark.slow
 def test_a_missing_weight_and_a_damaged_file_are_named(weights, folder, tmp_path):
     name = "scratch.refinenet4.out_conv.bias"
     torch.save({k: v for k, v in weights.items() if k != name}, tmp_path / depth.MIDAS_FILE)

@@ -116,6 +116,7 @@ def test_the_config_has_the_published_keys_and_values(bear_folder):
     assert nla_train.published_config("bear", (216, 384), 50, NLATraining()) == published
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed_is_as_uninterrupted(material, trained, tmp_path):
     def stop(fraction, text):
         if text.startswith("iteration 130"):

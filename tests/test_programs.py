@@ -61,6 +61,7 @@ def test_a_call_that_asks_for_nothing_is_answered_with_a_sentence(address, given
         Client(address, verbose=False).predict(**given, api_name="/edit_clip")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not HAS_MCP, reason="needs gradio[mcp]")
 def test_an_assistant_sees_two_tools_and_edits_with_them(address, settings, tmp_path):
     from mcp import ClientSession

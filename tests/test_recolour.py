@@ -134,6 +134,7 @@ def test_the_other_layer_stays_bit_for_bit(clip, layer, share):
     assert torch.equal(edit.changed, clip.layer(layer).coverage)
 
 
+@pytest.mark.slow
 def test_an_edit_is_recoloured_and_options_never_add_up(sample, editor):
     painted = edit_foreground(sample, "a red car", editor, ForegroundOptions(resolution=256, steps=1, keyframes="24"))
     turned = recolour(sample, "foreground", RecolourOptions(hue=90), painted)
@@ -147,6 +148,7 @@ def test_an_edit_is_recoloured_and_options_never_add_up(sample, editor):
     assert torch.equal(recolour(sample, "foreground", RecolourOptions(), grey).atlas, painted.atlas)
 
 
+@pytest.mark.slow
 def test_the_command_renders_and_records(run_command, data, sample, tmp_path):
     output = tmp_path / "out" / "turned.mp4"
     done = run_command(

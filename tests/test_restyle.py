@@ -135,6 +135,7 @@ class TestPainting:
         paint(editor, edges(7), replace(TOGETHER, steps=1, window=3))
         assert batches == [6] * 5
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("attention", [0, 2])
     def test_a_still_clip_stays_still_where_noise_is_shared(self, editor, attention):
         still = FrameHints("canny", edges(1).hints.repeat(4, 1, 1, 1))
@@ -148,6 +149,7 @@ class TestPainting:
         still = FrameHints("canny", edges(1).hints.repeat(3, 1, 1, 1))
         assert paint(editor, still, replace(QUICK, eta=1.0)).diff(dim=0).abs().max() < 1e-3
 
+    @pytest.mark.slow
     def test_a_frame_sees_its_window_and_through_overlaps_the_others(self, editor):
         """The embedded model attends before hints come in: from the second step on, to what they left of the first."""
         hints, other = edges(5), edges(5)
@@ -425,6 +427,7 @@ class TestRestyle:
             detail.append(cv2.Laplacian(frame[0].mean(0).numpy(), cv2.CV_32F).std())
         assert detail[1] > 1.2 * detail[0]
 
+    @pytest.mark.slow
     def test_progress_may_stop_it_at_any_time(self, tmp_path, editor):
         video = moving(tmp_path / "clip")[0]
         processors = editor.pipeline.unet.attn_processors

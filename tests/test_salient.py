@@ -101,6 +101,7 @@ def test_a_thing_on_plain_ground_stands_out(weights):
     assert (found.min(), found.max()) == pytest.approx((0, 1), abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_car_of_a_real_clip_is_proposed_and_found_in_all_frames(weights):
     path = REAL / "videos" / "car-turn.mp4"
     if not path.is_file():

@@ -65,6 +65,7 @@ def test_car_and_camera_move(scene):
     assert (world_at(pixel, FRAME_COUNT - 1) - world_at(pixel, 0))[0] > 150
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", [0, FRAME_COUNT - 1])
 def test_checkpoint_gives_the_clip_back(scene, index):
     networks = load_networks(FOLDER)

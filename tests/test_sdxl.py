@@ -48,6 +48,7 @@ class TestPainting:
             assert (other - one).abs().max() > 1e-3
         assert not torch.equal(paint(xl, "a red wall", Hint("canny", smooth_picture(SIZE, 4)), depth), one)
 
+    @pytest.mark.slow
     def test_it_begins_at_the_appearance_that_is_there(self, xl):
         start, seen = smooth_picture(SIZE, 7), torch.ones(1, *SIZE)
         many = replace(QUICK, steps=12)

@@ -99,12 +99,14 @@ class TestMakers:
 
 
 class TestSeveral:
+    @pytest.mark.slow
     def test_one_alone_is_as_if_there_were_no_others(self, editor, editor_of_many):
         assert torch.equal(paint(editor, hint("canny")), paint(editor_of_many, hint("canny")))
         one = hint("canny")
         single = editor.paint("a red wall", one, QUICK, torch.Generator().manual_seed(5))
         assert torch.equal(single, paint(editor, one))
 
+    @pytest.mark.slow
     def test_each_has_a_say_as_strong_as_asked(self, editor_of_many):
         lines, colours = hint("canny", 0.7), hint("picture", 0.7)
         together = paint(editor_of_many, lines, colours)
@@ -118,6 +120,7 @@ class TestSeveral:
             assert (paint(editor_of_many, *other) - together).abs().mean() > 1e-3
         assert torch.allclose(paint(editor_of_many, colours, lines), together, atol=1e-4)
 
+    @pytest.mark.slow
     def test_strength_0_is_as_if_it_were_not_there(self, editor_of_many):
         lines, colours = hint("canny", 0.7), hint("picture", 0.7)
         assert torch.allclose(
@@ -131,6 +134,7 @@ class TestSeveral:
         strong = paint(editor_of_many, hint("canny", 1.4), hint("picture", 0.6), options=replace(QUICK, hint_scale=0.5))
         assert torch.allclose(strong, paint(editor_of_many, hint("canny", 0.7), hint("picture", 0.3)), atol=1e-5)
 
+    @pytest.mark.slow
     def test_afterwards_one_paints_as_before(self, editor_of_many):
         before = paint(editor_of_many, hint("depth"))
         paint(editor_of_many, hint("picture"), hint("canny"), hint("depth"))
@@ -145,6 +149,7 @@ class TestSeveral:
 
 
 class TestLoading:
+    @pytest.mark.slow
     def test_only_what_is_asked_for_is_read(self, several, tmp_path):
         """Files of ControlNets that nobody asks for are not even opened: these could not be read."""
         shutil.copytree(several / "several", tmp_path / "mine")
@@ -160,6 +165,7 @@ class TestLoading:
         paint(editor, hint("picture"))
         assert set(editor.controlnets) == {"canny", "depth", "picture"}
 
+    @pytest.mark.slow
     def test_it_is_loaded_once_and_kept(self, several, monkeypatch):
         loaded, load = [], weights.load_controlnet
         monkeypatch.setattr(
@@ -207,6 +213,7 @@ def hub(several, tmp_path, monkeypatch):
 
 
 class TestHub:
+    @pytest.mark.slow
     def test_each_is_asked_for_by_its_own_when_first_used(self, hub, tmp_path):
         editor = load_editor("sd15", tmp_path, "cpu")
         first = {SD15.repository, "lllyasviel/control_v11p_sd15_canny", "lllyasviel/control_v11f1p_sd15_depth"}
@@ -299,6 +306,7 @@ class TestEdits:
         again = BackgroundOptions(**{name: both.settings[name] for name in vars(options)})
         assert torch.equal(edit_background(sample, "winter scene", editor_of_many, again).atlas, both.atlas)
 
+    @pytest.mark.slow
     def test_a_hint_in_colour_is_kept_and_read_again(self, sample, editor_of_many, tmp_path):
         options = ForegroundOptions(**EDIT, keyframes="24", hints="picture 0.6, canny 0.4")
         edit = edit_foreground(sample, "a red car", editor_of_many, options)

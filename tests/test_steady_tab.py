@@ -158,6 +158,7 @@ def both_halves(path, count=COUNT):
     return pictures[..., : SIZE[1]], pictures[..., SIZE[1] + DIVIDER_PX :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "mode"), [("still.mp4", "balanced"), ("look.png", "fast"), (None, "accurate")])
 def test_planted_flicker_is_taken_out_of_an_upload(person, places, source, mode):
     found = shown(person.predict(*given(places, "lit.mp4", source), mode=mode, api_name="/deflicker"))
@@ -195,6 +196,7 @@ def small(monkeypatch):
 PAINTED = {"model": "embedded", "steps": 2, "seed": 5, "api_name": "/restyle"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_an_upload_is_restyled(person, places):
     video = given(places, "three.mp4")[0]
@@ -266,12 +268,14 @@ def test_the_last_thing_asked_for_has_the_tab(person, places, monkeypatch):
     assert "Cancelled after" in shown(restyling.result()).status
 
 
+@pytest.mark.slow
 def test_frames_that_are_right_are_the_ones_the_others_follow(person, places):
     found = shown(person.predict(*given(places, "drifted.mp4"), references=f"{COUNT - 1}", api_name="/steady_colours"))
     last = (drifted_frames()[-1:] / clean_frames()[-1:]).mean((2, 3), keepdim=True)
     assert colours_off(found.files[0], (clean_frames() * last).clamp(0, 1)).max() < 1.5
 
 
+@pytest.mark.slow
 def test_a_picture_gives_its_look(person, places):
     said = person.predict(*given(places, "drifted.mp4", "look.png"), api_name="/upload_steady")
     assert said[1] == "Frame 0 gets the picture's look, and the other frames follow."
@@ -281,6 +285,7 @@ def test_a_picture_gives_its_look(person, places):
     assert "source" not in found.table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["clean.mp4", None])
 def test_a_clip_can_be_measured_and_left_as_it_is(person, places, source):
     found = shown(person.predict(*given(places, "drifted.mp4", source), api_name="/measure"))
@@ -372,6 +377,7 @@ def test_another_upload_clears_what_was_found(person, places):
     assert not any([results.files, results.table, results.verdict, results.leaps, results.comparison])
 
 
+@pytest.mark.slow
 def test_nobody_works_on_anothers_files(person, address, places):
     person.predict(*given(places, "drifted.mp4"), api_name="/steady_colours")
     made = list(Path(tempfile.gettempdir()).glob(f"{ROOT_PREFIX}*/visit-*/steady-*/steady.mp4"))

@@ -150,6 +150,7 @@ def published(folder, mode, seed=0):
     return files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["artistic", "photo"])
 def test_files_in_the_authors_layout_load_and_run_at_their_real_size(mode, tmp_path):
     published(tmp_path / "ccpl", mode)

@@ -151,6 +151,7 @@ def judge():
     return VGGEncoder(4, vgg_layers()).eval().requires_grad_(False)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_goes_on_as_if_it_had_not_been(folders):
     asked = options(
         folders,
@@ -195,6 +196,7 @@ def test_the_rate_rises_falls_and_ends(folders):
     assert rates[99] == pytest.approx(5e-5)
 
 
+@pytest.mark.slow
 def test_training_teaches_what_it_is_asked_for(folders):
     asked = options(
         folders,
@@ -227,6 +229,7 @@ def test_the_embedded_file_is_what_was_trained(folders):
     assert (network(picture, picture) - run.trained(picture, picture)).abs().max() < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["artistic", "photo"])
 def test_the_published_files_are_what_was_trained(folders, mode):
     torch.manual_seed(7)
@@ -241,6 +244,7 @@ def test_the_published_files_are_what_was_trained(folders, mode):
     assert torch.allclose(loaded(picture, picture), run.trained(picture, picture), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transfer", ["adain", "linear"])
 def test_the_baselines_train_in_the_same_place(folders, transfer):
     asked = options(folders, light=True, transfer=transfer, steps=2)

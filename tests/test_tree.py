@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 
 FILES = {
@@ -66,6 +68,7 @@ def test_gradio_and_training_stay_where_they_belong():
         assert "gradio" not in roots or name.startswith("stablevideo.ui"), name
 
 
+@pytest.mark.slow
 def test_the_library_does_without_what_takes_seconds_to_import():
     code = "import sys, stablevideo.decompose.sam; print({'diffusers', 'transformers', 'gradio'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

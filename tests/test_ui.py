@@ -148,6 +148,7 @@ def test_every_step_has_a_named_endpoint(person):
     assert resolution["parameter_default"] == 256  # the model's own
 
 
+@pytest.mark.slow
 def test_hints_that_are_typed_reach_the_edit(person):
     person.predict("small", api_name="/load_clip")
     _, gallery, *_ = person.predict(
@@ -172,6 +173,7 @@ def test_the_whole_job_by_client(person):
     assert [name.rsplit("/", 1)[-1] for name in files] == ["video.mp4", "settings.json"]
 
 
+@pytest.mark.slow
 def test_an_edit_is_seen_while_it_is_painted(person):
     person.predict("small", api_name="/load_clip")
     job = person.submit("winter scene", **quick(steps=6), api_name="/edit_background")
@@ -215,6 +217,7 @@ def test_a_picture_of_ones_own_is_rendered_where_it_is_opaque(person, settings, 
     assert (after - before)[:, beside].abs().mean() < 8
 
 
+@pytest.mark.slow
 def test_a_layer_is_recoloured_from_what_it_shows_by_now(person, settings):
     clip = load_clip(settings.data / "small")
     person.predict("small", api_name="/load_clip")

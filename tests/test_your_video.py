@@ -335,6 +335,7 @@ def test_wrong_uploads_are_a_sentence_on_the_page(address, places):
         person.predict("what moves", None, api_name="/find_object")
 
 
+@pytest.mark.slow
 def test_cancelled_and_begun_again_it_goes_on_and_finishes(address, places, monkeypatch):
     monkeypatch.setattr(fit, "SAVE_S", 0.0)
     person, _ = person_with(address, places, "disc.mp4", quality="quick")
@@ -410,6 +411,7 @@ def _nobody_else_sees(address, places, name):
     assert folder.is_dir()
 
 
+@pytest.mark.slow
 def test_edits_do_not_wait_for_a_fit(address, places, monkeypatch):
     release = threading.Event()
 
