@@ -116,26 +116,20 @@ def _hub_part(published: ControlNetFiles, ckpt: Path, instead: str) -> Path:
 
 def build_pipeline(spec: ModelSpec, ckpt: Path, parts: Parts, safety_checker: bool = True) -> ControlNetPipeline:
     """One pipeline over the parts, with the first ControlNet in place."""
+    shared = {
+        "vae": parts.vae,
+        "text_encoder": parts.text_encoder,
+        "tokenizer": parts.tokenizer,
+        "unet": parts.unet,
+        "controlnet": next(iter(parts.controlnets.values())),
+        "scheduler": parts.scheduler,
+    }
     if parts.text_encoder_2 is not None:
-        return StableDiffusionXLControlNetPipeline(
-            vae=parts.vae,
-            text_encoder=parts.text_encoder,
-            text_encoder_2=parts.text_encoder_2,
-            tokenizer=parts.tokenizer,
-            tokenizer_2=parts.tokenizer_2,
-            unet=parts.unet,
-            controlnet=next(iter(parts.controlnets.values())),
-            scheduler=parts.scheduler,
-            add_watermarker=False,
-        )
+        second = {"text_encoder_2": parts.text_encoder_2, "tokenizer_2": parts.tokenizer_2}
+        return StableDiffusionXLControlNetPipeline(**shared, **second, add_watermarker=False)
     checker = parts.safety_checker if safety_checker else None
     pipeline = StableDiffusionControlNetPipeline(
-        vae=parts.vae,
-        text_encoder=parts.text_encoder,
-        tokenizer=parts.tokenizer,
-        unet=parts.unet,
-        controlnet=next(iter(parts.controlnets.values())),
-        scheduler=parts.scheduler,
+        **shared,
         safety_checker=checker,
         feature_extractor=parts.feature_extractor if checker else None,
         requires_safety_checker=checker is not None,
