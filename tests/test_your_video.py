@@ -512,7 +512,7 @@ def test_a_persons_video_is_marked_decomposed_edited_and_downloaded(page, places
     page.locator("#keyframes img").first.wait_for()
     wait_until_shown(page, after=shown)
     at_own_size(page, SIZE[1])
-    page.locator("[value=eraser]").check(force=True)
+    page.locator("#canvas [value=eraser]").check(force=True)
     seek(page, 0)
     draw_on_canvas(page, ERASED, (ERASED[0] + 1, ERASED[1]))
     page.wait_for_timeout(1000)

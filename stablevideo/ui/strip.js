@@ -2,9 +2,10 @@
 
 const row = element.querySelector(".sv-strip");
 
-function show(items) {
-  row.hidden = !items?.length;
-  row.replaceChildren(...(items ?? []).map(({ file, words }, number) => {
+function show(value) {
+  const items = Array.isArray(value) ? value : []; // an empty text, before there are any
+  row.hidden = !items.length;
+  row.replaceChildren(...items.map(({ file, words }, number) => {
     const button = document.createElement("button"), picture = document.createElement("img");
     Object.assign(button, { type: "button", className: "sv-earlier", title: "take this up again" });
     Object.assign(picture, { src: file.url, alt: "" });

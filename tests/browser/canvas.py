@@ -20,8 +20,8 @@ def wait_until_shown(page, after=0):
 def at_own_size(page, width):
     """Draw as many pixels as the clip has, and stop."""
     page.evaluate(f"document.querySelector('.sv-stage').style.width = '{width}px'")
-    if page.locator(".sv-canvas").get_attribute("data-playing") == "true":
-        page.locator(".sv-play").click()
+    if page.locator("#canvas .sv-canvas").get_attribute("data-playing") == "true":
+        page.locator("#canvas .sv-play").click()
     page.wait_for_function(f"() => document.querySelector('.sv-picture').width === {width}", timeout=60_000)
 
 
@@ -56,7 +56,7 @@ def psnr_db(first, second):
 
 def draw(page, *places):
     """Draw a line over the canvas through places in pixels of the clip, at its own size."""
-    box = page.locator(".sv-picture").bounding_box()
+    box = page.locator("#canvas .sv-picture").bounding_box()
     for number, (x, y) in enumerate(places):
         page.mouse.move(box["x"] + x, box["y"] + y)
         if number == 0:

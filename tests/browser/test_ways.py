@@ -10,10 +10,12 @@ import time
 import cv2
 import numpy as np
 import pytest
+import torch
 import torch.nn.functional as F
 from playwright.sync_api import expect, sync_playwright
 
-from stablevideo import read_video, write_video
+from stablevideo import load_clip, read_video, write_video
+from stablevideo.video.pictures import write_picture
 from tests.browser.canvas import SOFTWARE, draw, pixels, psnr_db, seek, wait_until_shown
 from tests.browser.test_page import A_VIDEO, JOB_MS, SHOTS, address, page, serving  # noqa: F401 (fixtures)
 from tests.conftest import REAL
@@ -74,14 +76,17 @@ def closeness_db(canvas, video):
     return psnr_db(small / 255, video.frames([frame])[0].permute(1, 2, 0).numpy() / 255)
 
 
-def test_from_the_first_screen_to_an_edit_of_ones_own(page, tmp_path):  # noqa: F811
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)], ids=["desktop", "phone"])
+def test_from_the_first_screen_to_an_edit_of_ones_own(page, tmp_path, size):  # noqa: F811
+    page.set_viewport_size({"width": size[0], "height": size[1]})
     newcomer = Newcomer(page)
     wait_until_shown(page)
-    note(f"first picture after {time.monotonic() - newcomer.began_s:.1f} s")
+    note(f"{size[0]} pixels wide, first picture after {time.monotonic() - newcomer.began_s:.1f} s")
     newcomer.click(page.locator("#foreground-chips").get_by_role("button", name="golden"))
     newcomer.click(page.locator("#background-chips").get_by_role("button", name="night"))
     edited_and_kept(page, newcomer)
-    page.screenshot(path=SHOTS / "way-sample.png")
+    page.screenshot(path=SHOTS / f"way-sample-{size[0]}.png")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     video = newcomer.download(tmp_path / "first-screen-to-download.mp4")
     assert (video.frame_count, video.size) == (48, (216, 384))
     assert newcomer.clicks <= 5
@@ -235,3 +240,73 @@ def test_a_video_made_before_is_played_and_saved_again(page, tmp_path):  # noqa:
     download.value.save_as(tmp_path / "first.mp4")
     middle = read_video(tmp_path / "first.mp4").frames([24])[0].float().mean((1, 2))
     assert middle[0] > middle[2]  # the red one
+
+
+def share_of(page, colour):  # noqa: F811
+    return (np.abs(pixels(page) - colour).max(-1) < 0.15).mean()
+
+
+def at_frame(page, frame):  # noqa: F811
+    page.locator("#canvas").scroll_into_view_if_needed()  # out of sight it draws nothing
+    page.locator("#canvas .sv-compare").uncheck()
+    if page.locator("#canvas .sv-canvas").get_attribute("data-playing") == "true":
+        page.locator("#canvas .sv-play").click()
+    seek(page, frame)
+
+
+def test_a_picture_from_a_paint_program_lies_on_the_layer(page, data, tmp_path):  # noqa: F811
+    magenta = (1.0, 0.0, 1.0)
+    shown = wait_until_shown(page)
+    at_frame(page, 24)
+    assert share_of(page, magenta) == 0
+    page.get_by_text("The layers: by hand and by file").click()
+    expect(page.locator("#background-atlas img")).to_be_visible(timeout=JOB_MS)
+    height, width = load_clip(data / "sample").background.size
+    drawn = torch.zeros(4, height, width)
+    drawn[:3] = torch.tensor(magenta)[:, None, None]
+    drawn[3, height // 8 : height // 4] = 1  # a stripe in the sky, all else transparent
+    write_picture(tmp_path / "stripe.png", drawn)
+    page.locator("#background-picture input[type=file]").set_input_files(tmp_path / "stripe.png")
+    page.locator("#lay-background").click()
+    shown = wait_until_shown(page, after=shown)
+    at_frame(page, 24)
+    page.screenshot(path=SHOTS / "by-hand.png", full_page=True)
+    assert share_of(page, magenta) > 0.05
+    page.locator("#canvas .sv-undo").click()
+    wait_until_shown(page, after=shown)
+    at_frame(page, 24)
+    assert share_of(page, magenta) == 0
+
+
+def test_an_earlier_video_s_settings_do_its_edits_again(page, address, tmp_path):  # noqa: F811
+    red = (0xE8 / 255, 0x30 / 255, 0x30 / 255)
+    wait_until_shown(page)
+    at_frame(page, 24)
+    before = share_of(page, red)
+    page.locator("#canvas [value=brush]").check(force=True)
+    page.locator("#canvas .sv-size").fill("60")
+    box = page.locator("#canvas .sv-picture").bounding_box()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.15 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.15 * box["height"], steps=5)
+    page.mouse.up()
+    page.locator("#render").click()
+    expect(page.locator("#result video")).to_have_attribute("src", A_VIDEO, timeout=JOB_MS)
+    at_frame(page, 24)
+    painted = share_of(page, red)
+    assert painted > before + 0.02
+    with page.expect_download() as download:
+        page.locator("#files a[download]").nth(1).click()
+    download.value.save_as(tmp_path / "settings.json")
+    page.goto(address)
+    shown = wait_until_shown(page)
+    page.get_by_text("The layers: by hand and by file").click()
+    page.locator("#settings input[type=file]").set_input_files(tmp_path / "settings.json")
+    page.locator("#again").click()
+    page.wait_for_function(
+        "() => document.querySelector('#canvas .sv-undo') && !document.querySelector('.toast-body.error')"
+    )
+    wait_until_shown(page, after=shown)
+    expect(page.locator("#earlier img")).to_have_count(2, timeout=JOB_MS)  # both layers' edits
+    at_frame(page, 24)
+    assert abs(share_of(page, red) - painted) < 0.2 * painted
