@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,8 +17,9 @@ REAL = ROOT.parent / "shared" / "data"
 def _own_cache(tmp_path_factory):
     """Tests bake into a cache of their own: nothing stale is ever read, and no page deletes what another was given.
 
-    Nor is anything fetched into the project's own `ckpt/`.
+    Nor is anything fetched into the project's own `ckpt/`; and what pages leave behind is no other run's.
     """
+    os.environ["TMPDIR"] = tempfile.tempdir = str(tmp_path_factory.mktemp("temp"))
     from stablevideo.decompose import salient
 
     salient.missed.add(ROOT / "ckpt" / salient.FILE)
