@@ -3,7 +3,6 @@
 Such a model sees the source itself, so there is no ControlNet and one kind of hint: the picture.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +24,6 @@ from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer, Qwe
 
 from ..checkpoint import AGAIN, load_module, load_settings
 from ..errors import InputError
-from ..hub import hub_folder
 from ..options import DiffusionOptions, HintKind
 from ..progress import Progress, quiet
 from ..video.pictures import resample, to_uint8
@@ -34,8 +32,9 @@ from .lora import FOLDER as LORA_FOLDER
 from .lora import Loras
 from .memory import memory
 from .settle import full_prompt
-from .spec import ModelSpec, check_kinds
+from .spec import ModelSpec, check_kinds, read_json
 from .steps import AfterStep, Known, Watch, check_steps, latent_mask
+from .weights import base_folder
 
 PIPELINES = {each.__name__: each for each in (QwenImageEditPipeline, QwenImageEditPlusPipeline)}
 PATCH = 2  # latents to a side, that the network takes as one token
@@ -198,16 +197,12 @@ def load_pipeline(spec: ModelSpec, ckpt: Path, dtype: torch.dtype) -> QwenImageE
     InputError
         Weights are missing and the Hub cannot be reached, or a file does not hold what its name says.
     """
-    base = spec.base
-    folder = spec.folder if spec.form == "folder" else hub_folder(base.repository, ckpt, base.patterns, base.needed)
-    try:
-        name = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
-        pipeline = PIPELINES[name]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{folder / 'model_index.json'} names none of {', '.join(PIPELINES)} ({error}); {AGAIN}."
-        ) from None
-    return pipeline(
+    folder = base_folder(spec, ckpt)
+    index = folder / "model_index.json"
+    name = str(read_json(index).get("_class_name"))
+    if name not in PIPELINES:
+        raise InputError(f"{index} names none of {', '.join(PIPELINES)} ({name}); {AGAIN}.")
+    return PIPELINES[name](
         scheduler=load_settings(FlowMatchEulerDiscreteScheduler, folder / "scheduler"),
         vae=load_module(AutoencoderKLQwenImage, folder / "vae", dtype),
         text_encoder=load_module(Qwen2_5_VLForConditionalGeneration, folder / "text_encoder", dtype),

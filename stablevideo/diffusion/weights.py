@@ -85,10 +85,9 @@ def load_parts(spec: ModelSpec, ckpt: Path, dtype: torch.dtype) -> Parts:
         return _load_single_files(ckpt, dtype)
     if not spec.kinds:
         raise InputError(f"{spec.folder} lacks a ControlNet; put one into {spec.folder / 'controlnet'}.")
-    base = spec.base
-    folder = spec.folder if spec.form == "folder" else hub_folder(base.repository, ckpt, base.patterns, base.needed)
+    folder = base_folder(spec, ckpt)
     parts = _load_folder(folder, dtype)
-    if base is SDXL:
+    if spec.base is SDXL:
         parts.text_encoder_2 = load_module(CLIPTextModelWithProjection, folder / "text_encoder_2", dtype)
         parts.tokenizer_2 = load_settings(CLIPTokenizer, folder / "tokenizer_2")
         if dtype == torch.float16 and parts.vae.config.get("force_upcast", True):
@@ -96,6 +95,12 @@ def load_parts(spec: ModelSpec, ckpt: Path, dtype: torch.dtype) -> Parts:
     for kind in spec.first_kinds:
         parts.controlnets[kind] = load_controlnet(spec, ckpt, kind, dtype)
     return parts
+
+
+def base_folder(spec: ModelSpec, ckpt: Path) -> Path:
+    """Where a model's parts lie: its own folder, or what the Hub gives. Raises InputError as `load_parts`."""
+    base = spec.base
+    return spec.folder if spec.form == "folder" else hub_folder(base.repository, ckpt, base.patterns, base.needed)
 
 
 def load_controlnet(spec: ModelSpec, ckpt: Path, kind: HintKind, dtype: torch.dtype) -> ControlNetModel:
