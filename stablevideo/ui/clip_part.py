@@ -3,14 +3,13 @@
 from collections.abc import Callable
 
 import gradio as gr
-from gradio.events import Dependency
 
 from ..options import ForegroundOptions
 from .edit_layout import EditLayout
 from .events import AT_ONCE, LOAD_QUEUE, PRIVATE, UNDOCUMENTED, Changes, EventOptions
 from .made_part import shown
 from .messages import with_messages
-from .videos_part import row
+from .videos_part import row, show_result
 from .visits import Work
 from .welcome import came_by_link, welcome_steps
 from .workshop import Workshop
@@ -72,14 +71,6 @@ def bind_clips(workshop: Workshop, layout: EditLayout) -> None:
 
     bound: EventOptions = LOAD_QUEUE | {"api_visibility": "private", "trigger_mode": "always_last"}
     part.atlas_resolution.release(load_again, inputs, layout.of_a_clip, **bound)
-
-
-def show_result(after: Dependency, layout: EditLayout, visible: bool) -> None:
-    """Let the places for the video come after an event, or go."""
-    part = layout.result
-    after.success(
-        lambda: (gr.Video(visible=visible), gr.Files(visible=visible)), None, [part.video, part.files], **PRIVATE
-    )
 
 
 def _emptied(layout: EditLayout) -> Changes:

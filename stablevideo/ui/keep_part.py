@@ -11,13 +11,12 @@ from ..options import RenderOptions
 from ..results import result_of, save_edits
 from ..steadiness import Measures
 from ..video.read import read_video
-from .clip_part import show_result
 from .edit_layout import EditLayout
 from .events import EDIT_QUEUE, PRIVATE, STEADY_QUEUE, Changes
 from .messages import with_messages
 from .stage import begin_edit
 from .steady_results import as_table
-from .videos_part import keep, row, shown
+from .videos_part import keep, row, show_result, shown
 from .widgets import with_options
 from .workshop import Workshop
 

@@ -15,13 +15,12 @@ from .edit_layout import EditLayout
 from .events import AT_ONCE, Changes
 from .messages import with_messages
 from .stage import on_stage, pictures
-from .strip import strip
+from .strip import strip, strip_size
 from .videos_part import words_for
 from .visits import Earlier, Visit
 from .workshop import Opened, Workshop
 
 MOST_EARLIER = 8  # of all clips; an edit weighs as much as its atlas
-PICTURE_PX = 240
 _NUMBERS = itertools.count(1)
 
 
@@ -42,10 +41,8 @@ def _keep(visit: Visit, clip: LayeredVideo, layer: LayerName, edit: Edit) -> Non
     """An edit is kept with a picture of it: the clip's middle frame with this edit alone."""
     folder = visit.folder / "earlier"
     folder.mkdir(parents=True, exist_ok=True)
-    height, width = clip.size
-    small = (max(1, round(height * PICTURE_PX / width)), PICTURE_PX)
     front, back = (edit.atlas.to(clip.device) if name == layer else None for name in LAYER_NAMES)
-    frame = torch.cat(list(clip.render(front, back, small, [clip.frame_count // 2])))[0]
+    frame = torch.cat(list(clip.render(front, back, strip_size(clip.size), [clip.frame_count // 2])))[0]
     picture = folder / f"{next(_NUMBERS)}.png"
     write_picture(picture, frame)
     visit.earlier.append(Earlier(clip.name, layer, edit, picture, f"{layer}: {words_for(edit)}"))

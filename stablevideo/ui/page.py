@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.components import Component
 from starlette.middleware import Middleware
 
-from .clip_part import clip_loader, show_result
+from .clip_part import clip_loader
 from .edit_layout import STYLE as EDIT_STYLE
 from .edit_layout import EditLayout
 from .edit_tab import build_edit_tab
@@ -21,6 +21,7 @@ from .steady_tab import build_steady_tab, uploader
 from .style_layout import STYLE as STYLES_STYLE
 from .style_layout import StyleLayout
 from .style_tab import build_style_tab
+from .videos_part import show_result
 from .workshop import Workshop
 from .your_video_layout import FitStep
 from .your_video_tab import build_your_video_tab

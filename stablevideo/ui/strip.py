@@ -7,6 +7,7 @@ import gradio as gr
 
 from .canvas.component import served
 
+PICTURE_PX = 240
 TEMPLATE = '<div class="sv-strip" role="group" aria-label="{title}" data-title="{title}" hidden></div>'
 STYLE = """
 .sv-strip { display: flex; gap: 8px; overflow-x: auto; padding: 2px }
@@ -33,6 +34,11 @@ def picture_strip(title: str, **keywords: Any) -> gr.HTML:
         apply_default_css=False,
         **keywords,
     )
+
+
+def strip_size(size: tuple[int, int]) -> tuple[int, int]:
+    """The (height, width) at which a picture of that size stands in a row."""
+    return max(1, round(size[0] * PICTURE_PX / size[1])), PICTURE_PX
 
 
 def strip(items: list[tuple[Path, str]]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 from torch import Tensor
 
 from ..edit.painting import Edit
@@ -16,12 +17,11 @@ from ..video.read import read_video
 from .edit_layout import EditLayout
 from .events import AT_ONCE, PRIVATE, Changes
 from .messages import with_messages
-from .strip import strip
+from .strip import strip, strip_size
 from .visits import Made, Visit
 from .workshop import Workshop
 
 MOST_VIDEOS = 6  # of a visit, the last ones
-PICTURE_PX = 240
 PLAYED = (".mp4", ".webm")  # by browsers
 
 
@@ -33,7 +33,8 @@ def words_for(edit: Edit) -> str:
 def keep(visit: Visit, clip: str, edits: Mapping[LayerName, Edit], result: Path, files: list[Path], part: str) -> Made:
     """Keep what was made of that part of a clip, with a picture of it; `result` is a video or a folder of pictures."""
     picture = files[0].parent / "picture.png"
-    write_picture(picture, _small(_middle(result)))
+    frame = _middle(result)
+    write_picture(picture, resize(frame[None], strip_size((frame.shape[1], frame.shape[2])))[0])
     words = "; ".join(words_for(edit) for edit in edits.values()) or "the clip as it is"
     made = Made(clip, files, picture, words, part == "all" and result.suffix == ".mp4")
     visit.videos.append(made)
@@ -48,6 +49,14 @@ def shown(layout: EditLayout, made: Made) -> Changes:
     """A result, to play and to save."""
     part, files = layout.result, [str(file) for file in made.files]
     return {part.video: files[0] if made.files[0].suffix in PLAYED else None, part.files: files}
+
+
+def show_result(after: Dependency, layout: EditLayout, visible: bool) -> None:
+    """Let the places for the video come after an event, or go."""
+    part = layout.result
+    after.success(
+        lambda: (gr.Video(visible=visible), gr.Files(visible=visible)), None, [part.video, part.files], **PRIVATE
+    )
 
 
 def bind_videos(workshop: Workshop, layout: EditLayout) -> None:
@@ -65,7 +74,7 @@ def bind_videos(workshop: Workshop, layout: EditLayout) -> None:
 
     outputs = [part.video, part.files, part.said, part.table]
     taken = part.videos.take(take, None, outputs, **(AT_ONCE | {"api_visibility": "private"}))
-    taken.success(lambda: (gr.Video(visible=True), gr.Files(visible=True)), None, [part.video, part.files], **PRIVATE)
+    show_result(taken, layout, True)
 
 
 def row(visit: Visit) -> list[dict[str, Any]]:
@@ -85,8 +94,3 @@ def _middle(result: Path) -> Tensor:
         return read_picture(pictures[len(pictures) // 2])
     video = read_video(result)
     return video.frames([video.frame_count // 2])[0].float() / 255
-
-
-def _small(frame: Tensor) -> Tensor:
-    height, width = frame.shape[1:]
-    return resize(frame[None], (max(1, round(height * PICTURE_PX / width)), PICTURE_PX))[0]
