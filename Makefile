@@ -19,7 +19,8 @@ test: $(VENV)/.ready-dev
 	$(PYTEST) $(ARGS)
 
 slow: $(VENV)/.ready-dev
-	$(PYTEST) -m slow $(ARGS)
+	$(PYTEST) -m "slow and not alone" $(ARGS)
+	$(BIN)/python -m pytest -m "slow and alone" --reruns 1 $(ARGS)
 
 bench: $(VENV)/.ready-dev
 	for subject in load lift render canvas aggregate edit embedded decompose colour deflicker interpolate restyle style; do $(BIN)/python -m benchmarks.$$subject || exit 1; done

@@ -31,7 +31,7 @@ from stablevideo.ui.visits import ROOT_PREFIX
 from stablevideo.ui.your_video_layout import IN_SIGHT
 from stablevideo.video.pictures import read_picture
 from stablevideo.video.write import write_video
-from tests.browser.canvas import SOFTWARE, at_own_size, seek, wait_until_shown
+from tests.browser.canvas import at_own_size, browsing, seek, wait_until_shown
 from tests.browser.canvas import draw as draw_on_canvas
 from tests.clips import make_clip, smooth_picture
 
@@ -442,14 +442,8 @@ def test_edits_do_not_wait_for_a_fit(address, places, monkeypatch):
 
 @pytest.fixture
 def page(address, chromium):
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=SOFTWARE)
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.set_default_timeout(60_000)
-        page.goto(address)
+    with browsing(chromium, address) as page:
         yield page
-        browser.close()
 
 
 def fill(page, name, value):
@@ -469,7 +463,7 @@ def click_at(page, selector, places):
         )
 
 
-@pytest.mark.browser
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_persons_video_is_marked_decomposed_edited_and_downloaded(page, places, tmp_path):
     first = wait_until_shown(page)

@@ -1,19 +1,39 @@
 """The live viewer in a real Chromium: what it shows, as numbers."""
 
 import base64
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
+from playwright.sync_api import expect, sync_playwright
 
 SOFTWARE = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
             "--ignore-gpu-blocklist", "--no-first-run", "--disable-background-networking"]  # fmt: skip
 VERSION = "Number(document.querySelector('.sv-canvas')?.dataset.version)"
 DRAWN = "Number(document.querySelector('.sv-canvas')?.dataset.drawn)"
+WAIT_MS = 240_000  # a page may be slow on a busy machine: only what never comes is a failure
+expect.set_options(timeout=WAIT_MS)
+
+
+@contextmanager
+def browsing(chromium, address, size=(1440, 900), **options):
+    """A page in a browser of its own. What it shows at the end is printed, so that the report of a failure tells it."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=SOFTWARE)
+        page = browser.new_page(viewport={"width": size[0], "height": size[1]}, **options)
+        page.set_default_timeout(WAIT_MS)
+        page.on("pageerror", lambda error: print(error))  # noqa: T201
+        page.goto(address)
+        try:
+            yield page
+        finally:
+            print(page.locator("body").inner_text(timeout=5000))  # noqa: T201
+            browser.close()
 
 
 def wait_until_shown(page, after=0):
     """Wait for a version of the layers after that one; which it is."""
-    page.wait_for_function(f"() => {VERSION} > {after} && {DRAWN} > 0", timeout=240_000)
+    page.wait_for_function(f"() => {VERSION} > {after} && {DRAWN} > 0")
     return page.evaluate(VERSION)
 
 
@@ -22,7 +42,7 @@ def at_own_size(page, width):
     page.evaluate(f"document.querySelector('.sv-stage').style.width = '{width}px'")
     if page.locator("#canvas .sv-canvas").get_attribute("data-playing") == "true":
         page.locator("#canvas .sv-play").click()
-    page.wait_for_function(f"() => document.querySelector('.sv-picture').width === {width}", timeout=60_000)
+    page.wait_for_function(f"() => document.querySelector('.sv-picture').width === {width}")
 
 
 def seek(page, frame):
@@ -32,7 +52,10 @@ def seek(page, frame):
             const before = root.dataset.drawn;
             time.value = frame;
             time.dispatchEvent(new Event('input'));
-            while (root.dataset.drawn === before) await new Promise(requestAnimationFrame);
+            while (root.dataset.drawn === before) {
+                root.scrollIntoView({ block: "nearest" }); // out of sight nothing is drawn
+                await new Promise(requestAnimationFrame);
+            }
         }""",
         frame,
     )

@@ -7,16 +7,15 @@ import cv2
 import gradio as gr
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
 
 from stablevideo.edit.history import History, Step
 from stablevideo.edit.strokes import parse_stroke
 from stablevideo.layers.coords import LAYER_NAMES
 from stablevideo.ui.canvas.component import layer_canvas
 from stablevideo.ui.canvas.values import open_scene, with_edits
-from tests.browser.canvas import DRAWN, SOFTWARE, at_own_size, draw, pixels, psnr_db, rendered, seek, wait_until_shown
+from tests.browser.canvas import DRAWN, at_own_size, browsing, draw, pixels, psnr_db, rendered, seek, wait_until_shown
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 
 class Theatre:
@@ -54,15 +53,11 @@ class Theatre:
 def stage(request, chromium, tmp_path):
     theatre = Theatre(request.getfixturevalue(getattr(request, "param", "sample")), tmp_path)
     _, url, _ = theatre.page.launch(prevent_thread_lock=True, quiet=True, allowed_paths=[str(tmp_path)])
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=SOFTWARE)
-        page = browser.new_page(viewport={"width": 1000, "height": 700})
-        failures = []
+    failures = []
+    with browsing(chromium, url, (1000, 700)) as page:
         page.on("pageerror", lambda error: failures.append(error))
-        page.goto(url)
         wait_until_shown(page)
         yield page, theatre
-        browser.close()
     theatre.page.close()
     assert not failures
 
@@ -200,7 +195,7 @@ def test_it_stops_drawing_out_of_sight(stage):
     time.sleep(1)
     assert page.evaluate(DRAWN) == drawn
     page.evaluate("document.body.style.paddingTop = '0'")
-    page.wait_for_function("n => " + DRAWN + " > n + 2", arg=drawn, timeout=30_000)
+    page.wait_for_function("n => " + DRAWN + " > n + 2", arg=drawn)
 
 
 def test_where_there_is_no_webgl_the_video_plays(chromium, stage):
@@ -210,6 +205,6 @@ def test_where_there_is_no_webgl_the_video_plays(chromium, stage):
     page = browser.new_page()
     page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
     page.goto(stage[0].url)
-    page.wait_for_function("() => document.querySelector('.sv-fallback')?.hidden === false", timeout=60_000)
+    page.wait_for_function("() => document.querySelector('.sv-fallback')?.hidden === false")
     assert "layers.bin" in page.locator(".sv-fallback").get_attribute("src")
     page.close()

@@ -11,17 +11,16 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from tests.browser.canvas import SOFTWARE, wait_until_shown
+from tests.browser.canvas import browsing, wait_until_shown
 
 ROOT = Path(__file__).parent.parent.parent
 SHOTS = Path(__file__).parent / "shots"  # git-ignored, to be looked at
 SHOTS.mkdir(exist_ok=True)
-JOB_MS = 240_000
 A_VIDEO = re.compile(r"\.mp4")
 # A minute or two: the whole of `app.py` in a process of its own, with the model's own number of steps.
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 
 @contextmanager
@@ -51,6 +50,7 @@ def serving(log: Path, *arguments: str):
         finally:
             server.terminate()
             server.wait(30)
+            print((log.parent / "server.txt").read_text()[-3000:])  # noqa: T201
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +62,8 @@ def address(tmp_path_factory):
 
 @pytest.fixture
 def page(chromium, address):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=SOFTWARE)
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(address)
+    with browsing(chromium, address) as page:
         yield page
-        browser.close()
 
 
 def edit_and_render(page, clip: str, foreground: str, background: str):
@@ -83,18 +79,18 @@ def edit_and_render(page, clip: str, foreground: str, background: str):
     for _ in range(2):  # one layer after the other
         shown = wait_until_shown(page, after=shown)
     page.locator("#render").click()
-    expect(page.locator("#result video")).to_have_attribute("src", A_VIDEO, timeout=JOB_MS)
+    expect(page.locator("#result video")).to_have_attribute("src", A_VIDEO)
 
 
 def test_sample_clip_is_edited_rendered_and_played(page):
     edit_and_render(page, "sample", "a picture of an orange suv", "winter scene")
     result = page.locator("#result video")
     # It plays: the picture has a size, and time goes on.
-    page.wait_for_function("document.querySelector('#result video').readyState >= 2", timeout=60_000)
+    page.wait_for_function("document.querySelector('#result video').readyState >= 2")
     width, height = result.evaluate("v => [v.videoWidth, v.videoHeight]")
     assert (width, height) == (384, 216)
     before = result.evaluate("v => { v.loop = true; v.play(); return v.currentTime }")
-    page.wait_for_function(f"document.querySelector('#result video').currentTime != {before}", timeout=30_000)
+    page.wait_for_function(f"document.querySelector('#result video').currentTime != {before}")
     shot = Path(os.environ.get("SCREENSHOTS", SHOTS)) / "page.png"
     page.screenshot(path=shot, full_page=True)
     assert shot.stat().st_size > 100_000
@@ -113,15 +109,15 @@ def test_the_address_fills_the_form_again(page, address):
     page.goto("about:blank")
     page.goto(link)
     prompt = page.locator("#foreground-prompt textarea, #foreground-prompt input")
-    expect(prompt).to_have_value("a wooden car & more?", timeout=60_000)
+    expect(prompt).to_have_value("a wooden car & more?")
     expect(page.locator("#background-prompt textarea, #background-prompt input")).to_have_value("")
     page.locator("#options > button").click()
-    expect(page.get_by_label("keyframes").first).to_have_value("3, 9", timeout=60_000)
+    expect(page.get_by_label("keyframes").first).to_have_value("3, 9")
     wait_until_shown(page)
     assert not page.locator(".sv-compare").is_checked()  # not the welcome, but what somebody asked for
     assert not page.locator(".toast-body.error").count()
     page.goto(f"{address}/?clip=nobody")
-    expect(page.locator(".toast-body.error").first).to_contain_text("There is no clip", timeout=60_000)
+    expect(page.locator(".toast-body.error").first).to_contain_text("There is no clip")
 
 
 def test_wrong_input_is_a_message(page):
@@ -130,7 +126,7 @@ def test_wrong_input_is_a_message(page):
         page.locator(f"#{layer}-prompt textarea, #{layer}-prompt input").fill("")
     page.locator("#edit").click()
     message = page.locator(".toast-body").first
-    expect(message).to_contain_text("Say first what should become", timeout=60_000)
+    expect(message).to_contain_text("Say first what should become")
 
 
 def test_the_first_screen_shows_the_sample_edited_and_words_can_be_clicked(page):
@@ -150,17 +146,13 @@ def test_the_first_screen_shows_the_sample_edited_and_words_can_be_clicked(page)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)], ids=["desktop", "phone"])
 def test_the_first_screen_is_for_everybody(address, chromium, size, scheme):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=SOFTWARE)
-        page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
-        page.goto(f"{address}/?__theme={scheme}")
+    with browsing(chromium, f"{address}/?__theme={scheme}", size, color_scheme=scheme) as page:
         wait_until_shown(page)
         page.screenshot(path=SHOTS / f"first-{size[0]}-{scheme}.png")
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
         canvas, edit = (page.locator(name).bounding_box() for name in ("#canvas", "#edit"))
         assert canvas["y"] < edit["y"]  # on a phone, the clip comes first
         found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa"]}).response["violations"]
-        browser.close()
     bad = [(each["id"], [node["target"] for node in each["nodes"]][:4]) for each in found
            if each["impact"] in ("serious", "critical")]  # fmt: skip
     assert not bad

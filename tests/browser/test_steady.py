@@ -9,12 +9,12 @@ from playwright.sync_api import expect
 
 from stablevideo import measure, read_video, write_video
 from tests.browser.canvas import wait_until_shown
-from tests.browser.test_page import A_VIDEO, JOB_MS, address, page  # noqa: F401 (fixtures)
+from tests.browser.test_page import A_VIDEO, address, page  # noqa: F401 (fixtures)
 from tests.clips import flickering, smooth_picture
 
 # The whole of `app.py` in a process of its own, as beside it.
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
-COUNT, SIZE, RUN_MS = 12, (72, 128), 60_000
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
+COUNT, SIZE = 12, (72, 128)
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +36,13 @@ def redness(path):
 
 def open_tab(page):  # noqa: F811
     page.get_by_role("tab", name="Steady").click()
-    expect(page.locator("#steady-run")).to_be_visible(timeout=JOB_MS)
+    expect(page.locator("#steady-run")).to_be_visible()
 
 
 def before_and_after(page, row):  # noqa: F811
     """Once both videos stand side by side: a row of the table."""
-    expect(page.locator("#steady-comparison video")).to_have_attribute("src", A_VIDEO, timeout=RUN_MS)
-    expect(page.locator("#steady-status")).to_contain_text("Done in", timeout=RUN_MS)
+    expect(page.locator("#steady-comparison video")).to_have_attribute("src", A_VIDEO)
+    expect(page.locator("#steady-status")).to_contain_text("Done in")
     sizes = page.locator("#steady-comparison video").evaluate("v => [v.videoWidth, v.videoHeight]")
     assert sizes == [2 * SIZE[1] + 4, SIZE[0]]
     heads = page.locator("#steady-table th").all_inner_texts()
@@ -60,7 +60,7 @@ def downloaded(page, path):  # noqa: F811
 def test_a_clip_that_drifts_is_steadied(page, drifted, tmp_path):  # noqa: F811
     open_tab(page)
     page.locator("#steady-video input[type=file]").set_input_files(str(drifted))
-    expect(page.locator("#steady-facts")).to_contain_text("12 frames of 128x72", timeout=JOB_MS)
+    expect(page.locator("#steady-facts")).to_contain_text("12 frames of 128x72")
     expect(page.locator("#steady-said")).to_contain_text("Click the frames whose colours are right")
     frames = page.locator("#steady-frames button:has(img)")
     expect(frames).to_have_count(COUNT)
@@ -105,7 +105,7 @@ def test_flicker_is_taken_out(page, tmp_path):  # noqa: F811
         write_video([frames], tmp_path / f"{name}.mp4", Fraction(25), crf=4)
     open_tab(page)
     page.locator("#steady-video input[type=file]").set_input_files(str(tmp_path / "lit.mp4"))
-    expect(page.locator("#steady-facts")).to_contain_text("9 frames of 128x72", timeout=JOB_MS)
+    expect(page.locator("#steady-facts")).to_contain_text("9 frames of 128x72")
     page.get_by_role("tab", name="Flicker").click()
     expect(page.locator("#steady-run")).to_be_hidden()
     page.locator("#deflicker-run").click()
@@ -129,8 +129,8 @@ def test_a_rendered_edit_is_measured_beside_its_source_by_one_click(page):  # no
     wait_until_shown(page)
     expect(page.locator("#steady-this")).to_be_hidden()
     page.locator("#render").click()
-    page.locator("#steady-this").click(timeout=JOB_MS)
-    expect(page.locator("#steady-status")).to_contain_text("Done in", timeout=RUN_MS)
+    page.locator("#steady-this").click()
+    expect(page.locator("#steady-status")).to_contain_text("Done in")
     expect(page.locator("#steady-said")).to_contain_text("Each frame gets the colours of the same frame of its source")
     expect(page.locator("#steady-source")).to_contain_text(re.compile("sample.*mp4", re.DOTALL))
     heads = page.locator("#steady-table th").all_inner_texts()

@@ -6,7 +6,7 @@ const root = $("canvas");
 const picture = $("picture"), sound = $("sound"), fallback = $("fallback"), wipe = $("wipe");
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 let viewer = null, brush = null, shown = null, loading = null;
-let playing = !calm, visible = true, dirty = true, startedAt = 0, ended = false;
+let playing = !calm, visible = true, dirty = true, startedAt = 0, ended = false, next = 0;
 
 function say(words) {
   $("message").textContent = words;
@@ -43,10 +43,16 @@ function play(on) {
   if (sound.src) on ? sound.play().catch(() => {}) : sound.pause();
 }
 
+// Asked for twice before the next frame, it still ticks once.
+function goOn() {
+  cancelAnimationFrame(next);
+  next = requestAnimationFrame(tick);
+}
+
 function tick() {
   if (!element.isConnected) return close();
   if (!visible) return;
-  requestAnimationFrame(tick);
+  goOn();
   if (!viewer?.layers) return;
   const { frames, fps } = viewer.layers;
   if (playing) {
@@ -241,9 +247,9 @@ new IntersectionObserver(([entry]) => {
   const before = visible;
   visible = entry.isIntersecting && !ended;
   if (!element.isConnected) close();
-  else if (visible && !before) { dirty = true; requestAnimationFrame(tick); }
+  else if (visible && !before) { dirty = true; goOn(); }
 }).observe(picture);
 new ResizeObserver(() => { dirty = true; }).observe(picture);
 watch("value", () => load(props.value));
 load(props.value);
-requestAnimationFrame(tick);
+goOn();
