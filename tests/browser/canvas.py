@@ -27,7 +27,7 @@ def browsing(chromium, address, size=(1440, 900), **options):
         try:
             yield page
         finally:
-            print(page.locator("body").inner_text(timeout=5000))  # noqa: T201
+            print(page.locator("body").inner_text())  # noqa: T201
             browser.close()
 
 
@@ -45,10 +45,11 @@ def at_own_size(page, width):
     page.wait_for_function(f"() => document.querySelector('.sv-picture').width === {width}")
 
 
-def seek(page, frame):
-    page.evaluate(
-        """async (frame) => {
-            const root = document.querySelector('.sv-canvas'), time = root.querySelector('.sv-time');
+def seek(part, frame):
+    """Let the first viewer of a page, or of a part of it, draw a frame."""
+    part.locator(".sv-canvas").first.evaluate(
+        """async (root, frame) => {
+            const time = root.querySelector('.sv-time');
             const before = root.dataset.drawn;
             time.value = frame;
             time.dispatchEvent(new Event('input'));
@@ -61,9 +62,9 @@ def seek(page, frame):
     )
 
 
-def pixels(page):
-    """What the canvas shows, [h, w, 3] in [0, 1]."""
-    url = page.evaluate("document.querySelector('.sv-picture').toDataURL('image/png')")
+def pixels(part):
+    """What the first viewer of a page, or of a part of it, shows, [h, w, 3] in [0, 1]."""
+    url = part.locator(".sv-picture").first.evaluate("picture => picture.toDataURL('image/png')")
     picture = cv2.imdecode(np.frombuffer(base64.b64decode(url.split(",")[1]), np.uint8), cv2.IMREAD_COLOR)
     return picture[..., ::-1].astype(np.float32) / 255
 

@@ -3,7 +3,6 @@
 The times are written down and not held to, since they are the machine's: `shots/ways.txt`.
 """
 
-import base64
 import shutil
 import time
 
@@ -62,21 +61,10 @@ def closeness_db(canvas, video):
     """How close a viewer's layers come to the video, in the frame that is shown."""
     if canvas.locator(".sv-canvas").get_attribute("data-playing") == "true":
         canvas.locator(".sv-play").click()
-    frame, url = canvas.evaluate(
-        """async (part) => {
-            const time = part.querySelector('.sv-time'), root = part.querySelector('.sv-canvas');
-            const before = root.dataset.drawn;
-            time.dispatchEvent(new Event('input'));
-            while (root.dataset.drawn === before) {
-                root.scrollIntoView({ block: "nearest" }); // what comes beside it may have pushed it out of sight
-                await new Promise(requestAnimationFrame);
-            }
-            return [Number(time.value), part.querySelector('.sv-picture').toDataURL('image/png')];
-        }"""
-    )
-    shown = cv2.imdecode(np.frombuffer(base64.b64decode(url.split(",")[1]), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-    small = cv2.resize(shown, (video.width, video.height), interpolation=cv2.INTER_AREA)
-    return psnr_db(small / 255, video.frames([frame])[0].permute(1, 2, 0).numpy() / 255)
+    frame = int(canvas.locator(".sv-time").input_value())
+    seek(canvas, frame)
+    small = cv2.resize(pixels(canvas), (video.width, video.height), interpolation=cv2.INTER_AREA)
+    return psnr_db(small, video.frames([frame])[0].permute(1, 2, 0).numpy() / 255)
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)], ids=["desktop", "phone"])
